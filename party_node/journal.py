@@ -1,0 +1,281 @@
+"""The journal of one job attempt: what makes a killed party continue as if nothing had happened.
+
+A role is deterministic in (inputs, seed, inbound messages). The journal therefore holds, sealed
+under a key of the job's own: the seed and input digest of each step, the digest of each inbound
+message in order, and the bytes of each outbound message until the peer has acknowledged the step
+it belongs to. A finished step's result is stored, and its role never runs again. Anything that
+does not fit what was written before abandons the attempt (:class:`AttemptAbandoned`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+
+from party_node.errors import AttemptAbandoned, NodeError
+from party_node.keys import NodeKeys, seal, unseal
+from party_node.store import (
+    jobs,
+    journal_acknowledged,
+    journal_inbound,
+    journal_outbound,
+    journal_steps,
+    transaction,
+)
+from protocols.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One generator of the job: its place in order, its seed and, once finished, its result."""
+
+    ordinal: int
+    name: str
+    seed: bytes = field(repr=False)
+    result: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One message this party has sent or will send, at its place in the stream to a peer."""
+
+    ordinal: int
+    position: int
+    data: bytes = field(repr=False)
+
+
+class Journal:
+    """The journal of (job, attempt); safe to use from the role's and the links' threads."""
+
+    def __init__(self, engine: Engine, keys: NodeKeys, job_id: str, attempt: int) -> None:
+        self._engine = engine
+        self._suite: Suite = keys.suite
+        self._job_id = job_id
+        self._attempt = attempt
+        self._key = _job_key(engine, keys, job_id)
+        self._where = {"job_id": job_id, "attempt": attempt}
+
+    # -- steps -------------------------------------------------------------------------------
+
+    def begin(self, ordinal: int, name: str, input_digest: bytes) -> Step:
+        """Return the step at ``ordinal``: as journaled, or new with a fresh seed."""
+        with transaction(self._engine) as connection:
+            row = connection.execute(
+                select(journal_steps).filter_by(ordinal=ordinal, **self._where)
+            ).one_or_none()
+            if row is None:
+                seed = secrets.token_bytes(32)
+                connection.execute(
+                    insert(journal_steps).values(
+                        ordinal=ordinal,
+                        name=name,
+                        input_digest=input_digest,
+                        seed=self._seal(seed, f"seed/{ordinal}"),
+                        **self._where,
+                    )
+                )
+                return Step(ordinal, name, seed, None)
+        if row.name != name or row.input_digest != input_digest:
+            raise AttemptAbandoned(
+                f"step {name}: its inputs are not those the journal was started with"
+            )
+        seed = self._open(row.seed, f"seed/{ordinal}")
+        result = None if row.result is None else self._open(row.result, f"result/{ordinal}")
+        return Step(ordinal, name, seed, result)
+
+    def finish(
+        self,
+        step: Step,
+        result: bytes,
+        wall_ms: int,
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Store the step's result; ``also`` writes its events in the same transaction."""
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(journal_steps)
+                .filter_by(ordinal=step.ordinal, **self._where)
+                .values(result=self._seal(result, f"result/{step.ordinal}"), wall_ms=wall_ms)
+            )
+            if also is not None:
+                also(connection)
+
+    def finished_steps(self) -> int:
+        """Return how many steps have a result; they are the first ones."""
+        with self._engine.connect() as connection:
+            return connection.execute(
+                select(func.count())
+                .select_from(journal_steps)
+                .filter_by(**self._where)
+                .where(journal_steps.c.result.is_not(None))
+            ).scalar_one()
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def record_inbound(self, peer: str, ordinal: int, position: int, data: bytes) -> None:
+        """Record, or on a replay compare, the digest of an inbound message before it is used."""
+        digest = self._suite.hash(data)
+        key = {"peer": peer, "ordinal": ordinal, "position": position, **self._where}
+        with transaction(self._engine) as connection:
+            known = connection.execute(
+                select(journal_inbound.c.digest).filter_by(**key)
+            ).scalar_one_or_none()
+            if known is None:
+                connection.execute(
+                    insert(journal_inbound).values(digest=digest, length=len(data), **key)
+                )
+        if known is not None and known != digest:
+            raise AttemptAbandoned(
+                f"{peer} sent another message than before at place {position} of step {ordinal}"
+            )
+
+    def record_outbound(self, peer: str, ordinal: int, position: int, data: bytes) -> None:
+        """Store an outbound message before it is sent, or on a replay check it is the same."""
+        digest = self._suite.hash(data)
+        key = {"peer": peer, "ordinal": ordinal, "position": position, **self._where}
+        with transaction(self._engine) as connection:
+            known = connection.execute(
+                select(journal_outbound.c.digest).filter_by(**key)
+            ).scalar_one_or_none()
+            if known is None:
+                connection.execute(
+                    insert(journal_outbound).values(
+                        digest=digest,
+                        length=len(data),
+                        sealed=self._seal(data, f"outbound/{peer}/{ordinal}/{position}"),
+                        **key,
+                    )
+                )
+        if known is not None and known != digest:
+            raise AttemptAbandoned(
+                f"a replay made another message for {peer} at place {position} of step {ordinal}"
+            )
+
+    def outbound_from(self, peer: str, ordinal: int, position: int) -> list[Outbound]:
+        """Return what ``peer`` still wants, in order, from its place in the stream on.
+
+        Raises :class:`AttemptAbandoned` when the peer is ahead of this journal (it has messages
+        this journal never sent: an old backup was restored here) or behind what it has
+        acknowledged (an old backup was restored there).
+        """
+        o = journal_outbound.c
+        with self._engine.connect() as connection:
+            if position > 0:
+                before = connection.execute(
+                    select(o.digest).filter_by(
+                        peer=peer, ordinal=ordinal, position=position - 1, **self._where
+                    )
+                ).scalar_one_or_none()
+                if before is None:
+                    raise AttemptAbandoned(f"{peer} is ahead of this party's journal")
+            if ordinal <= self._acknowledged(connection, peer):
+                raise AttemptAbandoned(f"{peer} is behind what it has acknowledged")
+            rows = connection.execute(
+                select(o.ordinal, o.position, o.sealed)
+                .filter_by(peer=peer, **self._where)
+                .where((o.ordinal > ordinal) | ((o.ordinal == ordinal) & (o.position >= position)))
+                .order_by(o.ordinal, o.position)
+            ).all()
+        return [
+            Outbound(
+                r.ordinal,
+                r.position,
+                self._open(r.sealed, f"outbound/{peer}/{r.ordinal}/{r.position}"),
+            )
+            for r in rows
+        ]
+
+    def acknowledge(self, peer: str, ordinal: int) -> None:
+        """``peer`` has finished step ``ordinal`` for good: forget the bytes sent to it for it."""
+        key = {"peer": peer, **self._where}
+        with transaction(self._engine) as connection:
+            if ordinal <= self._acknowledged(connection, peer):
+                return
+            connection.execute(delete(journal_acknowledged).filter_by(**key))
+            connection.execute(insert(journal_acknowledged).values(ordinal=ordinal, **key))
+            connection.execute(
+                update(journal_outbound)
+                .filter_by(**key)
+                .where(journal_outbound.c.ordinal <= ordinal)
+                .values(sealed=None)
+            )
+
+    def _acknowledged(self, connection: Connection, peer: str) -> int:
+        found = connection.execute(
+            select(journal_acknowledged.c.ordinal).filter_by(peer=peer, **self._where)
+        ).scalar_one_or_none()
+        return -1 if found is None else found
+
+    # -- cost --------------------------------------------------------------------------------
+
+    def cost(self) -> dict[str, dict[str, int]]:
+        """Return per phase (the part of a step's name before ``/``) messages, bytes and time."""
+        phases: dict[str, dict[str, int]] = {}
+        with self._engine.connect() as connection:
+            steps = connection.execute(
+                select(journal_steps.c.ordinal, journal_steps.c.name, journal_steps.c.wall_ms)
+                .filter_by(**self._where)
+                .order_by(journal_steps.c.ordinal)
+            ).all()
+            phase_of = {row.ordinal: row.name.split("/")[0] for row in steps}
+            for row in steps:
+                phase = phases.setdefault(phase_of[row.ordinal], dict.fromkeys(_COST_KEYS, 0))
+                phase["wall_ms"] += row.wall_ms or 0
+            for table, side in ((journal_outbound, "sent"), (journal_inbound, "received")):
+                for ordinal, count, length in connection.execute(
+                    select(table.c.ordinal, func.count(), func.sum(table.c.length))
+                    .filter_by(**self._where)
+                    .group_by(table.c.ordinal)
+                ):
+                    phase = phases[phase_of[ordinal]]
+                    phase[f"messages_{side}"] += count
+                    phase[f"bytes_{side}"] += length
+        return phases
+
+    # -- sealing -----------------------------------------------------------------------------
+
+    def _seal(self, data: bytes, purpose: str) -> bytes:
+        return seal(self._suite, self._key, data, self._bind(purpose))
+
+    def _open(self, sealed: bytes, purpose: str) -> bytes:
+        return unseal(self._suite, self._key, sealed, self._bind(purpose))
+
+    def _bind(self, purpose: str) -> bytes:
+        return f"fedcrm/journal/v1/{self._job_id}/{self._attempt}/{purpose}".encode()
+
+
+_COST_KEYS = ("messages_sent", "bytes_sent", "messages_received", "bytes_received", "wall_ms")
+
+
+def new_job_key(keys: NodeKeys, job_id: str) -> bytes:
+    """Return a fresh journal key for ``job_id``, sealed under the node's storage key."""
+    return seal(
+        keys.suite,
+        keys.derived("journal-keys"),
+        secrets.token_bytes(keys.suite.key_bytes),
+        b"fedcrm/journal-key/v1/" + job_id.encode(),
+    )
+
+
+def _job_key(engine: Engine, keys: NodeKeys, job_id: str) -> bytes:
+    with engine.connect() as connection:
+        sealed = connection.execute(
+            select(jobs.c.journal_key).filter_by(job_id=job_id)
+        ).scalar_one_or_none()
+    if sealed is None:
+        raise NodeError(f"job {job_id} has no journal", "it was closed, or never approved here")
+    return unseal(
+        keys.suite,
+        keys.derived("journal-keys"),
+        sealed,
+        b"fedcrm/journal-key/v1/" + job_id.encode(),
+    )
+
+
+def forget_attempts(connection: Connection, job_id: str) -> None:
+    """Delete every journal row of ``job_id``: an attempt was abandoned, or the job closed."""
+    for table in (journal_steps, journal_inbound, journal_outbound, journal_acknowledged):
+        connection.execute(delete(table).filter_by(job_id=job_id))

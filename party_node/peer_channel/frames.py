@@ -1,0 +1,63 @@
+"""The link's own frames, beneath the protocols' messages; decoded as strictly as those."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from protocols.errors import DecodeError
+from protocols.wire import Message, decode, encode
+
+PART_BYTES = 1 << 20
+
+
+class Hello(Message):
+    """Who connects, for what, and the place in the peer's stream it wants to continue from."""
+
+    party: str
+    job_id: str
+    spec_digest: bytes
+    attempt: int
+    ordinal: int
+    position: int
+
+
+class Part(Message):
+    """One piece of the message at (step ``ordinal``, ``position``)."""
+
+    ordinal: int
+    position: int
+    part: int
+    last: bool
+    data: bytes
+
+
+class Acknowledged(Message):
+    """The sender has finished step ``ordinal`` for good and needs nothing of it again."""
+
+    ordinal: int
+
+
+class Abandon(Message):
+    """The sender's journal does not fit: this attempt is over."""
+
+    reason: str
+
+
+class Farewell(Message):
+    """The sender has left the phase; nothing more comes on this connection."""
+
+
+Frame: TypeAlias = Hello | Part | Acknowledged | Abandon | Farewell
+_KINDS: tuple[type[Frame], ...] = (Hello, Part, Acknowledged, Abandon, Farewell)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Return a kind byte and the frame's canonical encoding."""
+    return bytes([_KINDS.index(type(frame))]) + encode(frame)
+
+
+def decode_frame(data: bytes) -> Frame:
+    """Return the frame; raises :class:`DecodeError` and nothing else."""
+    if not data or data[0] >= len(_KINDS):
+        raise DecodeError("not a frame of the peer channel")
+    return decode(data[1:], _KINDS[data[0]])

@@ -1,0 +1,1 @@
+"""Pure protocols: messages, roles and cryptography; no network, file, clock, environment or log."""

@@ -1,0 +1,232 @@
+"""The JobSpec: what every party signs before anything runs.
+
+Its digest is bound into every message and every audit event. It is data only: nothing in it is
+executed, and a parameter below the floor its protocol states is refused here, in code.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from protocols.errors import DecodeError
+from protocols.suite import Suite, canonical
+
+SPEC_VERSION = "fedcrm-job/1"
+
+Purpose: TypeAlias = Literal["credit_need", "creditworthiness", "churn"]
+IdentifierKind: TypeAlias = Literal["phone", "resident_id", "email", "opaque"]
+ColumnKind: TypeAlias = Literal["numeric", "categorical"]
+PartyRole: TypeAlias = Literal["active_party", "passive_party"]
+Jurisdiction: TypeAlias = Literal["CN", "EU"]
+
+
+class _Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the spec's parts: immutable, and an unknown field is an error."""
+
+
+class ColumnTerms(_Terms):
+    """A column a party contributes, and how it is read."""
+
+    name: str
+    kind: ColumnKind
+
+
+class DatasetTerms(_Terms):
+    """The table a party brings: never its rows, only what the other side agreed to."""
+
+    name: str
+    identifier_kind: IdentifierKind
+    columns: tuple[ColumnTerms, ...]
+
+
+class PartyTerms(_Terms):
+    """One organisation in the job."""
+
+    party_id: str
+    role: PartyRole
+    public_key: str
+    """Hex of the party's signature key."""
+    jurisdiction: Jurisdiction
+    legal_basis: str
+    """A value of the party's own enumeration, for example ``CN13_1``; see ``compliance/``."""
+    dataset: DatasetTerms
+    minimum_cohort: int
+    """The smallest intersection this party opens; the strictest party's number applies."""
+    approver: str
+    """Pseudonymous staff id of who may approve for this party."""
+
+
+class LabelTerms(_Terms):
+    """What is predicted, and who holds it."""
+
+    party_id: str
+    name: str
+    meaning: str
+
+
+class AlignmentTerms(_Terms):
+    """Private set intersection."""
+
+    protocol: Literal["ecdh"]
+    reveal: Literal["list"]
+    to: Literal["both"]
+    identifier_rules: str
+    """Version of the normalisation rules both sides apply."""
+
+
+class TreeTerms(_Terms):
+    """Gradient-boosted trees over encrypted histograms; decimals are strings."""
+
+    kind: Literal["boosted_trees"]
+    trees: int
+    depth: int
+    bins: int
+    learning_rate: str
+    l2: str
+    minimum_bin_count: int
+    first_tree_active_only: bool
+    paillier_bits: int
+
+    def __post_init__(self) -> None:
+        """Refuse parameters below the protocol's floors (``models/boosted_trees/SPEC.md`` §4)."""
+        _within("trees", self.trees, 1, 500)
+        _within("depth", self.depth, 1, 8)
+        _within("bins", self.bins, 2, 256)
+        _within("minimum_bin_count", self.minimum_bin_count, 5, 1_000_000)
+        if self.paillier_bits not in (2048, 3072):
+            raise ValueError("paillier_bits must be 2048 or 3072")
+        if not Decimal(0) < _decimal("learning_rate", self.learning_rate) <= 1:
+            raise ValueError("learning_rate must be in (0, 1]")
+        if not Decimal(0) <= _decimal("l2", self.l2) <= 1000:
+            raise ValueError("l2 must be in [0, 1000]")
+
+
+class EvaluationTerms(_Terms):
+    """How the held-out customers are chosen: by a hash of identifier and seed, on both sides."""
+
+    held_out_percent: int
+    split_seed: int
+    minimum_held_out: int = 30
+
+    def __post_init__(self) -> None:
+        """Refuse a split that trains on nothing or tests on nothing."""
+        _within("held_out_percent", self.held_out_percent, 5, 50)
+
+
+class OutputTerms(_Terms):
+    """One thing that leaves the job, and the only party that gets it."""
+
+    name: Literal["scores", "metrics", "model_half", "aligned_rows"]
+    recipient: str
+    form: Literal["score", "band", "label", "aggregate", "local"]
+
+
+class RetentionTerms(_Terms):
+    """Days after which each kind of left-over is deleted, counted from the job's end."""
+
+    row_map_days: int
+    intermediate_days: int
+    model_days: int
+    scores_days: int
+
+
+class JobSpec(_Terms):
+    """Everything the parties agree on, in the order a compliance officer reads it."""
+
+    version: Literal["fedcrm-job/1"]
+    job_id: str
+    title: str
+    purpose: Purpose
+    output_use: str
+    """How results are used: ``research_only``, ``marketing`` or ``lending_decision``."""
+    agreement: str
+    """Reference of the contract the parties signed outside this system."""
+    suite: Literal["gm"]
+    parties: tuple[PartyTerms, ...]
+    label: LabelTerms
+    alignment: AlignmentTerms
+    model: TreeTerms
+    evaluation: EvaluationTerms
+    outputs: tuple[OutputTerms, ...]
+    retention: RetentionTerms | None
+    privacy_budget: Literal["none"]
+    proposed_by: str
+    """Pseudonymous staff id of who proposed the job."""
+    created_at: str
+    """UTC, RFC 3339 with seconds, ending in ``Z``."""
+    expires_at: str
+
+    def __post_init__(self) -> None:
+        """Refuse specs that contradict themselves; the law's questions are ``compliance/``'s."""
+        ids = [party.party_id for party in self.parties]
+        if len(set(ids)) != len(ids):
+            raise ValueError("party ids must differ")
+        if [p.role for p in self.parties].count("active_party") != 1 or len(ids) != 2:
+            raise ValueError("this release takes one active and one passive party")
+        if self.label.party_id != self.active_party.party_id:
+            raise ValueError("the label belongs to the active party")
+        names = [c.name for c in self.active_party.dataset.columns]
+        if self.label.name in names:
+            raise ValueError(f"the label {self.label.name!r} is also a feature")
+        for party in self.parties:
+            columns = [c.name for c in party.dataset.columns]
+            if len(set(columns)) != len(columns):
+                raise ValueError(f"columns of {party.party_id} must differ")
+            if party.minimum_cohort < 1:
+                raise ValueError("minimum_cohort must be at least 1")
+
+    @property
+    def active_party(self) -> PartyTerms:
+        """The party with the label."""
+        return next(p for p in self.parties if p.role == "active_party")
+
+    @property
+    def passive_parties(self) -> tuple[PartyTerms, ...]:
+        """The parties with features only."""
+        return tuple(p for p in self.parties if p.role == "passive_party")
+
+    @property
+    def cohort_floor(self) -> int:
+        """The smallest intersection that is opened: the strictest party's minimum."""
+        return max(party.minimum_cohort for party in self.parties)
+
+    def party(self, party_id: str) -> PartyTerms:
+        """Return the terms of ``party_id``; raises ``KeyError``."""
+        for party in self.parties:
+            if party.party_id == party_id:
+                return party
+        raise KeyError(party_id)
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical bytes that are signed."""
+        return canonical.encode(msgspec.to_builtins(self))
+
+    def digest(self, suite: Suite) -> bytes:
+        """Return the digest that is bound into every message and event."""
+        return suite.hash(b"fedcrm/job-spec/v1\x00", self.to_bytes())
+
+
+def decode_spec(data: bytes) -> JobSpec:
+    """Return the spec ``data`` encodes; raises :class:`DecodeError`."""
+    try:
+        return msgspec.convert(canonical.decode(data), JobSpec)
+    except (canonical.CanonicalError, msgspec.ValidationError) as error:
+        raise DecodeError(f"not a valid JobSpec: {error}") from None
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be between {low} and {high}")
+
+
+def _decimal(name: str, text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{name} must be a decimal number") from None
+    if not value.is_finite():
+        raise ValueError(f"{name} must be finite")
+    return value
