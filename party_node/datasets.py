@@ -51,7 +51,11 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     identifier_kind: IdentifierKind
     columns: tuple[ColumnTerms, ...]
     label: LabelRule | None = None
-    allowed_purposes: tuple[str, ...] = ()
+    allowed_purposes: tuple[str, ...]
+    """What the people in the table were told it is used for, by this node's own record."""
+    label_purpose: str | None = None
+    minimum_cohort: int
+    """This node's own floor; a job's may only be stricter."""
 
 
 @dataclass(frozen=True)
@@ -255,5 +259,3 @@ def _file_digest(path: Path, suite: Suite) -> bytes:
         while chunk := file.read(1 << 22):
             chunks.append(suite.hash(chunk))
     return suite.hash(b"fedcrm/file/v1\x00", *chunks)
-
-

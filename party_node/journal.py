@@ -103,6 +103,16 @@ class Journal:
             if also is not None:
                 also(connection)
 
+    def has_step(self, ordinal: int) -> bool:
+        """Return whether the step at ``ordinal`` was begun."""
+        with self._engine.connect() as connection:
+            return (
+                connection.execute(
+                    select(journal_steps.c.ordinal).filter_by(ordinal=ordinal, **self._where)
+                ).one_or_none()
+                is not None
+            )
+
     def finished_steps(self) -> int:
         """Return how many steps have a result; they are the first ones."""
         with self._engine.connect() as connection:

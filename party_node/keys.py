@@ -6,15 +6,12 @@ different use are derived under different labels, so that no key serves two purp
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from party_node.errors import NodeError
+from audit.key_files import create_secret_file, load_secret_file
 from protocols.suite import Suite
-
-NONCE_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +28,37 @@ class NodeKeys:
         return self.suite.sign(self.signing_key, message, secrets.token_bytes(32))
 
     def derived(self, purpose: str) -> bytes:
-        """Return the suite-length key for one purpose."""
+        """Return the sealing key for one purpose."""
         return self.suite.derive(
-            self.storage_secret, b"fedcrm/node/v1/" + purpose.encode(), self.suite.key_bytes
+            self.storage_secret, b"fedcrm/node/v1/seal/" + purpose.encode(), self.suite.key_bytes
         )
 
     def identifier_key(self) -> bytes:
-        """Return the key of identifier tags that never leave the node."""
-        return self.suite.derive(self.storage_secret, b"fedcrm/node/v1/identifiers", 32)
+        """Return the 32-byte key of identifier tags; those tags never leave the node."""
+        return self.suite.derive(self.storage_secret, b"fedcrm/node/v1/identifier-tags", 32)
 
 
 def create_keys(folder: Path, suite: Suite) -> NodeKeys:
     """Make and store both keys; refuses to overwrite any."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     signing, _ = suite.generate_signing_key(secrets.token_bytes(32))
-    for name, value in (("signing.key", signing), ("storage.key", secrets.token_bytes(32))):
-        path = folder / name
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(value.hex() + "\n")
+    create_secret_file(folder / "signing.key", signing)
+    create_secret_file(folder / "storage.key")
     return load_keys(folder, suite)
 
 
 def load_keys(folder: Path, suite: Suite) -> NodeKeys:
-    """Read the keys; raises :class:`NodeError` when a file is missing, malformed or readable by
-    others."""
-    values = []
-    for name in ("signing.key", "storage.key"):
-        path = folder / name
-        try:
-            mode = path.stat().st_mode
-            text = path.read_text().strip()
-            value = bytes.fromhex(text)
-        except (OSError, ValueError):
-            raise NodeError(
-                f"cannot read {path}", "the node's keys folder is incomplete; restore it"
-            ) from None
-        if mode & 0o077:
-            raise NodeError(f"{path} is readable by others", f"chmod 600 {path}")
-        if len(value) != 32:
-            raise NodeError(f"{path} does not hold a key", "restore it from your backup")
-        values.append(value)
-    return NodeKeys(suite, suite.public_key(values[0]), values[0], values[1])
+    """Read both keys; raises :class:`audit.key_files.KeyFileError`."""
+    signing = load_secret_file(folder / "signing.key")
+    storage = load_secret_file(folder / "storage.key")
+    return NodeKeys(suite, suite.public_key(signing), signing, storage)
 
 
 def seal(suite: Suite, key: bytes, plaintext: bytes, purpose: bytes) -> bytes:
     """Return nonce || ciphertext || tag under a fresh random nonce, bound to ``purpose``."""
-    nonce = secrets.token_bytes(NONCE_BYTES)
+    nonce = secrets.token_bytes(suite.nonce_bytes)
     return nonce + suite.seal(key, nonce, plaintext, purpose)
 
 
 def unseal(suite: Suite, key: bytes, sealed: bytes, purpose: bytes) -> bytes:
     """Return what :func:`seal` sealed; raises ``OpenError``."""
-    return suite.open(key, sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose)
+    return suite.open(key, sealed[: suite.nonce_bytes], sealed[suite.nonce_bytes :], purpose)

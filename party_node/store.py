@@ -6,23 +6,22 @@ before it gets here; an event is appended in the transaction that changes the st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import (
     Column,
-    Connection,
     Engine,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
-    create_engine,
-    event,
 )
-from sqlalchemy.pool import ConnectionPoolEntry
+
+from audit import database
+from audit.database import transaction
+
+__all__ = ["open_database", "transaction"]
 
 metadata = MetaData()
 
@@ -100,6 +99,13 @@ row_maps = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+participations = Table(
+    "participations",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("tag", LargeBinary, primary_key=True),
+)
+
 model_halves = Table(
     "model_halves",
     metadata,
@@ -109,27 +115,5 @@ model_halves = Table(
 
 
 def open_database(path: Path) -> Engine:
-    """Open (and on first use create) the database at ``path``, readable by its owner only."""
-    if not path.exists():
-        path.touch(mode=0o600)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 60})
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: object, _: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        # WAL: a reader (progress, resend) never blocks the journal; secure_delete: a pruned
-        # message is overwritten, not only unlinked.
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA secure_delete=ON")
-        cursor.close()
-
-    metadata.create_all(engine)
-    return engine
-
-
-@contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """One write transaction: all of it happens, or none."""
-    with engine.begin() as connection:
-        yield connection
+    """Open (and on first use create) the node's database at ``path``."""
+    return database.open_database(path, metadata)

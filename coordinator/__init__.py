@@ -1,0 +1,1 @@
+"""The control plane: one ServerApp drives a job; trusted for liveness only."""

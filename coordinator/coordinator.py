@@ -1,0 +1,338 @@
+"""The coordinator: proposes jobs, collects approvals, drives phases, keeps its own log.
+
+It holds no data and no key of any party, and nothing it says is believed: a party checks every
+signature of a job itself.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from audit.catalogue import DetailValue
+from audit.database import open_database, transaction
+from audit.event import Actor, EventDraft, Outcome, joint_message
+from audit.identity import LogIdentity
+from audit.key_files import create_secret_file, load_secret_file
+from audit.log import AuditLog, create_tables
+from audit.statements import approval_statement
+from coordinator.job_drive import JobDrive, PhaseOutcome
+from coordinator.store import jobs, metadata
+from protocols.session.approval import verify_approvals
+from protocols.session.job_spec import JobSpec, decode_spec
+from protocols.session.phase_report import Phase
+from protocols.suite import Suite, get_suite
+
+_SUCCESS = Outcome(status="success", code="ok")
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job as the coordinator knows it."""
+
+    spec: JobSpec
+    approvals: bytes
+    status: str
+    attempt: int
+    phase: str
+    outcome: dict[str, Any]
+    """Of the last phase: ``lost`` and, by party, ``status`` and what the party reported."""
+
+
+@dataclass(frozen=True)
+class Coordinator:
+    """One opened coordinator; everything is read from its home folder."""
+
+    home: Path
+    suite: Suite
+    simulated: bool
+    engine: Engine
+    log: AuditLog
+
+    @classmethod
+    def create(cls, home: Path, suite_name: str, *, simulated: bool) -> Coordinator:
+        """Make a new home with a key, a database and an empty log."""
+        suite = get_suite(suite_name)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private, public = suite.generate_signing_key(secrets.token_bytes(32))
+        create_secret_file(home / "keys" / "signing.key", private)
+        identity = LogIdentity(
+            origin=f"fedcrm/{'simulation' if simulated else 'node'}/coordinator",
+            suite=suite,
+            public_key=public,
+            source="simulation" if simulated else "party_node",
+        )
+        engine = open_database(home / "coordinator.sqlite", metadata)
+        with transaction(engine) as connection:
+            create_tables(connection)
+            AuditLog.create(connection, identity, actor=_actor())
+        engine.dispose()
+        return cls.open(home)
+
+    @classmethod
+    def open(cls, home: Path) -> Coordinator:
+        """Open the coordinator whose home is ``home``."""
+        engine = open_database(home / "coordinator.sqlite", metadata)
+        with transaction(engine) as connection:
+            log = AuditLog.open(connection)
+        identity = log.identity
+        return cls(home, identity.suite, identity.source == "simulation", engine, log)
+
+    def close(self) -> None:
+        """Release the database."""
+        self.engine.dispose()
+
+    def propose(self, spec: JobSpec) -> None:
+        """Record a new job."""
+        with transaction(self.engine) as connection:
+            connection.execute(
+                insert(jobs).values(
+                    job_id=spec.job_id,
+                    spec=spec.to_bytes(),
+                    approvals=b"{}",
+                    status="proposed",
+                    attempt=1,
+                    phase="",
+                    outcome=b"{}",
+                )
+            )
+            self._event(
+                connection,
+                spec,
+                "job.proposed",
+                details={
+                    "spec_digest": spec.digest(self.suite).hex(),
+                    "suite": spec.suite,
+                    "protocol": spec.alignment.protocol,
+                    "algorithm": spec.model.kind,
+                    "parties": [p.party_id for p in spec.parties],
+                },
+                counts={"parties": len(spec.parties), "floor": spec.cohort_floor},
+            )
+
+    def record_refusal(self, spec: JobSpec, party: str, message: str) -> None:
+        """Record that ``party`` refused the job before it ran."""
+        with transaction(self.engine) as connection:
+            self._update(
+                connection,
+                spec,
+                status="refused",
+                outcome=json.dumps({"lost": "", "reports": {party: _refused(message)}}).encode(),
+            )
+            self._event(connection, spec, "job.refused", details={"party": party})
+            self._checkpoint(connection)
+
+    def record_approvals(
+        self, spec: JobSpec, approvals: Mapping[str, bytes], keys: Mapping[str, bytes]
+    ) -> None:
+        """Verify and store every party's approval; the job may run from here on."""
+        statement = approval_statement(
+            spec.job_id,
+            [self._origin_of(party.party_id) for party in spec.parties],
+            spec.digest(self.suite).hex(),
+        )
+        verify_approvals(spec, joint_message(statement), approvals, keys, self.suite)
+        with transaction(self.engine) as connection:
+            encoded = {party: signature.hex() for party, signature in approvals.items()}
+            self._update(
+                connection,
+                spec,
+                status="approved",
+                approvals=json.dumps(encoded, sort_keys=True).encode(),
+            )
+            for party in sorted(approvals):
+                self._event(
+                    connection,
+                    spec,
+                    "job.approved",
+                    details={"party": party, "spec_digest": spec.digest(self.suite).hex()},
+                )
+
+    def job(self, job_id: str) -> JobRecord:
+        """Return the job; raises ``KeyError``."""
+        with self.engine.connect() as connection:
+            row = connection.execute(select(jobs).filter_by(job_id=job_id)).one_or_none()
+        if row is None:
+            raise KeyError(job_id)
+        return JobRecord(
+            decode_spec(row.spec),
+            row.approvals,
+            row.status,
+            row.attempt,
+            row.phase,
+            json.loads(row.outcome),
+        )
+
+    def latest_job(self) -> JobRecord | None:
+        """Return the job proposed last, or None."""
+        with self.engine.connect() as connection:
+            job_id = connection.execute(
+                select(jobs.c.job_id).order_by(jobs.c.job_id.desc()).limit(1)
+            ).scalar_one_or_none()
+        return None if job_id is None else self.job(job_id)
+
+    def server_app(
+        self, job_id: str, keys: dict[str, bytes], stop: Callable[[], None]
+    ) -> ServerApp:
+        """Return the ServerApp that drives ``job_id`` from where it stands."""
+        record = self.job(job_id)
+        app = ServerApp()
+
+        @app.main()
+        def main(grid: Grid, context: Context) -> None:
+            del context
+            JobDrive(
+                spec=record.spec,
+                approvals=record.approvals,
+                suite=self.suite,
+                public_keys=keys,
+                attempt=record.attempt,
+                on_phase=lambda phase, attempt: self._record_phase(record.spec, phase, attempt),
+                on_outcome=lambda outcome: self._record_outcome(record.spec, outcome),
+                stop=stop,
+            ).run(grid)
+
+        return app
+
+    def checkpoint(self) -> None:
+        """Sign the log's present size and root."""
+        with transaction(self.engine) as connection:
+            self._checkpoint(connection)
+
+    # -- recording ---------------------------------------------------------------------------
+
+    def _record_phase(self, spec: JobSpec, phase: Phase, attempt: int) -> None:
+        with transaction(self.engine) as connection:
+            self._update(connection, spec, status="running", phase=phase, attempt=attempt)
+            self._event(
+                connection,
+                spec,
+                "phase.started",
+                attempt=attempt,
+                phase=phase,
+                details={"step": phase},
+            )
+
+    def _record_outcome(self, spec: JobSpec, outcome: PhaseOutcome) -> None:
+        status = outcome.status
+        reports = {
+            party: {"status": report.status, "payload": payload}
+            for party, (report, payload) in outcome.reports.items()
+        }
+        job_status = {"done": "closed" if outcome.phase == "close" else "running"}.get(
+            status, status
+        )
+        with transaction(self.engine) as connection:
+            self._update(
+                connection,
+                spec,
+                status=job_status,
+                outcome=json.dumps({"lost": outcome.lost, "reports": reports}).encode(),
+            )
+            for type_, details, counts in _events_of(outcome):
+                self._event(
+                    connection,
+                    spec,
+                    type_,
+                    attempt=outcome.attempt,
+                    phase=outcome.phase,
+                    details=details,
+                    counts=counts,
+                )
+            self._checkpoint(connection)
+
+    def _update(self, connection: Connection, spec: JobSpec, **values: object) -> None:
+        connection.execute(update(jobs).filter_by(job_id=spec.job_id).values(**values))
+
+    def _event(
+        self,
+        connection: Connection,
+        spec: JobSpec,
+        type_: str,
+        *,
+        attempt: int | None = None,
+        phase: str | None = None,
+        details: dict[str, DetailValue] | None = None,
+        counts: dict[str, int] | None = None,
+    ) -> None:
+        self.log.append(
+            connection,
+            EventDraft(
+                type=type_,
+                actor=_actor(),
+                outcome=_SUCCESS,
+                job=spec.job_id,
+                attempt=attempt,
+                phase=phase,
+                purpose=spec.purpose,
+                contract_digest=spec.digest(self.suite).hex(),
+                details=details or {},
+                counts=counts or {},
+            ),
+        )
+
+    def _checkpoint(self, connection: Connection) -> None:
+        private = load_secret_file(self.home / "keys" / "signing.key")
+        self.log.checkpoint(
+            connection, lambda message: self.suite.sign(private, message, secrets.token_bytes(32))
+        )
+
+    def _origin_of(self, party_id: str) -> str:
+        return f"fedcrm/{'simulation' if self.simulated else 'node'}/{party_id}"
+
+
+def _actor() -> Actor:
+    return Actor(kind="service", id="coordinator", role="coordinator", authn="local")
+
+
+def _refused(message: str) -> dict[str, Any]:
+    return {"status": "refused", "payload": {"message": message, "hint": ""}}
+
+
+def _events_of(
+    outcome: PhaseOutcome,
+) -> list[tuple[str, dict[str, DetailValue], dict[str, int]]]:
+    """Return the coordinator's own events of a phase's end; it logs sizes, never a result."""
+    events: list[tuple[str, dict[str, DetailValue], dict[str, int]]] = []
+    if outcome.status == "abandoned":
+        events.append(
+            (
+                "attempt.abandoned",
+                {"reason": "journals-did-not-match"},
+                {"next_attempt": outcome.attempt + 1},
+            )
+        )
+    elif outcome.status == "done":
+        events.append(("phase.completed", {"step": outcome.phase}, {}))
+        _, payload = next(iter(outcome.reports.values()))
+        if outcome.phase == "align":
+            counts = {name: payload[name] for name in ("intersection", "floor")}
+            events.append(("psi.completed", {"protocol": payload["protocol"]}, counts))
+        if outcome.phase == "close":
+            events.append(("job.closed", {"reason": "released"}, {}))
+    else:
+        parties = [p for p, (report, _) in outcome.reports.items() if report.status != "done"]
+        for party in parties or ["unknown"]:
+            events.append(
+                ("phase.failed", {"step": outcome.phase, "party": party, "reason": outcome.status}, {})
+            )
+        events.append(
+            (
+                {"refused": "job.refused", "stopped": "job.stopped"}.get(
+                    outcome.status, "job.failed"
+                ),
+                {"reason": outcome.status} if outcome.status != "refused" else {},
+                {},
+            )
+        )
+    return events
+
+

@@ -1,0 +1,160 @@
+"""Drives one job through its phases over a Flower Grid; believed by nobody, so it claims nothing.
+
+A phase start is only a signal: parties run what the signed spec says. Flower neither cancels a
+running ClientApp nor bounds its time, so the push/pull loop, its deadline and the stop signal are
+ours (Flower 1.41 ``send_and_receive`` returns fewer replies on a time-out and says no more).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
+
+from protocols.errors import RemoteProtocolError
+from protocols.session.job_spec import JobSpec
+from protocols.session.phase_report import PHASES, Phase, PhaseReport, SignedReport, open_report
+from protocols.suite import Suite
+
+MAX_ATTEMPTS = 3
+_MESSAGE_TYPES: dict[Phase, str] = {
+    "align": "query.align",
+    "train": "train",
+    "evaluate": "evaluate",
+    "close": "query.close",
+}
+
+
+@dataclass(frozen=True)
+class PhaseOutcome:
+    """How a phase ended: each party's verified report, and what went wrong, if anything."""
+
+    phase: Phase
+    attempt: int
+    reports: Mapping[str, tuple[PhaseReport, dict[str, Any]]]
+    lost: str = ""
+    """Why not every party reported; empty when all did."""
+
+    @property
+    def status(self) -> str:
+        """The phase's status: ``done`` only when every party says so."""
+        statuses = {report.status for report, _ in self.reports.values()}
+        for status in ("abandoned", "refused", "failed"):
+            if status in statuses:
+                return status
+        if self.lost:
+            return "failed"
+        return "stopped" if "stopped" in statuses else "done"
+
+
+@dataclass
+class JobDrive:
+    """One job, from its present phase to its end."""
+
+    spec: JobSpec
+    approvals: bytes
+    suite: Suite
+    public_keys: dict[str, bytes]
+    attempt: int
+    on_phase: Callable[[Phase, int], None]
+    """Called before a phase starts, with its attempt: the place to make both durable."""
+    on_outcome: Callable[[PhaseOutcome], None]
+    stop: Callable[[], None]
+    """Asks every party to leave its phase at the next yield."""
+    phase_deadline_s: float = 12 * 3600.0
+    stop_grace_s: float = 90.0
+    poll_s: float = 0.1
+    outcome: PhaseOutcome | None = field(default=None, init=False)
+
+    def run(self, grid: Grid) -> None:
+        """Run phase after phase; ``outcome`` holds the last one's."""
+        nodes = self._wait_for_nodes(grid)
+        while True:
+            for phase in PHASES:
+                self.on_phase(phase, self.attempt)
+                self.outcome = self._run_phase(grid, nodes, phase)
+                self.on_outcome(self.outcome)
+                if self.outcome.status != "done":
+                    break
+            if self.outcome is not None and self.outcome.status == "abandoned":
+                if self.attempt < MAX_ATTEMPTS:
+                    self.attempt += 1
+                    continue
+            return
+
+    def _wait_for_nodes(self, grid: Grid) -> list[int]:
+        give_up = time.monotonic() + 120
+        while True:
+            nodes = sorted(grid.get_node_ids())
+            if len(nodes) == len(self.spec.parties):
+                return nodes
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{len(nodes)} of {len(self.spec.parties)} nodes appeared")
+            time.sleep(self.poll_s)
+
+    def _run_phase(self, grid: Grid, nodes: list[int], phase: Phase) -> PhaseOutcome:
+        waiting = set(grid.push_messages([self._start(node, phase) for node in nodes]))
+        reports: dict[str, tuple[PhaseReport, dict[str, Any]]] = {}
+        lost = ""
+        give_up = time.monotonic() + self.phase_deadline_s
+        while waiting:
+            for reply in grid.pull_messages(waiting):
+                waiting.discard(reply.metadata.reply_to_message_id)
+                try:
+                    report, payload = self._open(reply, phase)
+                    reports[report.sender] = (report, payload)
+                except RemoteProtocolError as error:
+                    lost = lost or str(error)
+            going_wrong = lost or any(r.status != "done" for r, _ in reports.values())
+            if waiting and going_wrong and give_up > time.monotonic() + self.stop_grace_s:
+                self.stop()
+                give_up = time.monotonic() + self.stop_grace_s
+            if waiting and time.monotonic() > give_up:
+                missing = sorted({p.party_id for p in self.spec.parties} - set(reports))
+                lost = lost or f"no report from {', '.join(missing)} before the deadline"
+                self.stop()
+                break
+            if waiting:
+                time.sleep(self.poll_s)
+        return PhaseOutcome(phase, self.attempt, reports, lost)
+
+    def _start(self, node: int, phase: Phase) -> Message:
+        record = ConfigRecord(
+            {
+                "job": self.spec.job_id,
+                "spec": self.spec.to_bytes(),
+                "approvals": self.approvals,
+                "attempt": self.attempt,
+                "phase": phase,
+            }
+        )
+        return Message(
+            RecordDict({"start": record}),
+            dst_node_id=node,
+            message_type=_MESSAGE_TYPES[phase],
+            ttl=self.phase_deadline_s + 2 * self.stop_grace_s,
+        )
+
+    def _open(self, reply: Message, phase: Phase) -> tuple[PhaseReport, dict[str, Any]]:
+        if reply.has_error():
+            # Flower's text may carry anything the app raised; only its code is kept.
+            raise RemoteProtocolError(
+                f"a party's process ended in phase {phase} (Flower error {reply.error.code})"
+            )
+        record = reply.content.config_records.get("report")
+        try:
+            fields = [bytes(record[name]) for name in ("body", "payload", "signature")]  # type: ignore[index,arg-type]
+        except (TypeError, KeyError, ValueError):
+            raise RemoteProtocolError(f"an unreadable report in phase {phase}") from None
+        return open_report(
+            SignedReport(*fields),
+            spec_digest=self.spec.digest(self.suite),
+            attempt=self.attempt,
+            phase=phase,
+            public_keys=self.public_keys,
+            suite=self.suite,
+        )

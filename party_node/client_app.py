@@ -1,0 +1,273 @@
+"""The node's Flower ClientApp: it opens the party's home, checks the start, runs the phase.
+
+Flower's processes serve one party now and another next, so nothing of a party is kept outside this
+call. What the coordinator sent is a signal only: the spec must be the one this node approved, and
+where the party's data lies is never taken from a message.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from audit.event import EventRefused
+from audit.key_files import KeyFileError
+from audit.log import AuditError
+from party_node.driver import Driver
+from party_node.errors import AttemptAbandoned, JobRefused, JobStopped, NodeError
+from party_node.jobs import Job, accept_start
+from party_node.journal import Journal
+from party_node.node import Node
+from party_node.peer_channel import PeerLink, Session
+from party_node.peer_channel.link import Deadlines
+from party_node.peer_channel.loopback import LoopbackDialer
+from party_node.phases.align import align
+from party_node.phases.close import close
+from party_node.phases.context import PhaseContext, plan
+from party_node.phases.evaluate import evaluate
+from party_node.phases.train import train
+from party_node.progress import ProgressFile
+from party_node.store import transaction
+from protocols.errors import LocalProtocolError, RemoteProtocolError
+from protocols.session.phase_report import (
+    Phase,
+    PhaseReport,
+    SignedReport,
+    Status,
+    encode_report,
+    payload_digest,
+    signed_bytes,
+)
+from protocols.suite import canonical
+
+STOP_FILE = "stop"
+_PHASES: dict[Phase, Callable[[PhaseContext], dict[str, Any]]] = {
+    "align": align,
+    "train": train,
+    "evaluate": evaluate,
+    "close": close,
+}
+_WITH_PEERS: tuple[Phase, ...] = ("align", "train", "evaluate")
+
+
+def make_client_app(
+    homes: Mapping[int, Path],
+    meeting_place: Path,
+    *,
+    deadlines: Deadlines | None = None,
+    at_yield: Callable[[str], None] = lambda party: None,
+) -> ClientApp:
+    """Return the ClientApp of a simulation whose node ``i`` is the party at ``homes[i]``.
+
+    ``meeting_place`` is the folder in which the parties find each other's loopback port and the
+    stop file. ``at_yield`` is called with the party's id at every yield of a role.
+    """
+    app = ClientApp()
+
+    def run(phase: Phase, message: Message, context: Context) -> Message:
+        home = homes[int(context.node_config["partition-id"])]
+        runner = PhaseRunner(home, meeting_place, deadlines or Deadlines(), at_yield)
+        signed = runner.run(phase, message.content)
+        record = ConfigRecord(
+            {"body": signed.body, "payload": signed.payload, "signature": signed.signature}
+        )
+        return Message(RecordDict({"report": record}), reply_to=message)
+
+    @app.query("align")
+    def _align(message: Message, context: Context) -> Message:
+        return run("align", message, context)
+
+    @app.train()
+    def _train(message: Message, context: Context) -> Message:
+        return run("train", message, context)
+
+    @app.evaluate()
+    def _evaluate(message: Message, context: Context) -> Message:
+        return run("evaluate", message, context)
+
+    @app.query("close")
+    def _close(message: Message, context: Context) -> Message:
+        return run("close", message, context)
+
+    return app
+
+
+class _Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A phase start as the coordinator sends it."""
+
+    job: str
+    spec: bytes
+    approvals: bytes
+    attempt: int
+    phase: Phase
+
+
+class PhaseRunner:
+    """Runs one phase of one job at the party whose home it is given."""
+
+    def __init__(
+        self,
+        home: Path,
+        meeting_place: Path,
+        deadlines: Deadlines,
+        at_yield: Callable[[str], None],
+    ) -> None:
+        self._home = home
+        self._meeting_place = meeting_place
+        self._deadlines = deadlines
+        self._at_yield = at_yield
+
+    def run(self, phase: Phase, content: RecordDict) -> SignedReport:
+        """Run ``phase``; whatever happens, the answer is a signed report without any value."""
+        node = Node.open(self._home)
+        try:
+            start = _decode_start(content, phase)
+            status, payload = self._outcome(node, phase, start)
+            return _sign(node, start, phase, status, payload)
+        finally:
+            node.close()
+
+    def _outcome(self, node: Node, phase: Phase, start: _Start) -> tuple[Status, dict[str, Any]]:
+        try:
+            approvals = {
+                party: bytes.fromhex(signature)
+                for party, signature in json.loads(start.approvals).items()
+            }
+            job = accept_start(node, start.spec, approvals, start.attempt)
+            return "done", self._run_phase(node, job, phase)
+        except JobRefused as error:
+            return "refused", _said(error)
+        except JobStopped as error:
+            return "stopped", _said(error)
+        except AttemptAbandoned as error:
+            return "abandoned", _said(error)
+        except NodeError as error:
+            return "failed", _said(error)
+        except RemoteProtocolError as error:
+            return "failed", {
+                "error": type(error).__name__,
+                "message": f"{error.party or 'a peer'} broke the protocol in "
+                f"{error.step or phase}: {error.reason}",
+                "hint": "the job ends here; ask that party's operator",
+            }
+        except (KeyFileError, EventRefused, AuditError, LocalProtocolError) as error:
+            return "failed", {"error": type(error).__name__, "message": str(error), "hint": ""}
+        except Exception as error:  # noqa: BLE001
+            # Text of an unforeseen exception may hold a value: it stays on this node.
+            log = node.home / "errors.log"
+            with log.open("a") as file:
+                traceback.print_exc(file=file)
+            return "failed", {
+                "error": type(error).__name__,
+                "message": f"{node.party_id}: an unforeseen {type(error).__name__} in {phase}",
+                "hint": f"details stay on the node, in {log}",
+            }
+
+    def _run_phase(self, node: Node, job: Job, phase: Phase) -> dict[str, Any]:
+        if phase not in _WITH_PEERS:
+            return close_without_peers(node, job)
+        journal = Journal(node.engine, node.keys, job.spec.job_id, job.attempt)
+        steps = plan(job.spec)
+        finished = journal.finished_steps()
+        stop_file = self._meeting_place / STOP_FILE
+        first_step = next(i for i, name in enumerate(steps) if name.startswith(phase))
+        first_run = not journal.has_step(first_step)
+        if not first_run:
+            with transaction(node.engine) as connection:
+                job.event(
+                    node,
+                    connection,
+                    "job.resumed",
+                    phase=phase,
+                    details={"step": steps[min(finished, len(steps) - 1)], "reason": "restart"},
+                )
+        links = {
+            peer.party_id: PeerLink(
+                peer.party_id,
+                Session(
+                    node.party_id, job.spec.job_id, job.spec.digest(node.keys.suite), job.attempt
+                ),
+                LoopbackDialer(node.party_id, peer.party_id, self._meeting_place),
+                journal,
+                self._deadlines,
+                finished,
+            )
+            for peer in job.spec.parties
+            if peer.party_id != node.party_id
+        }
+        with ProgressFile(node.home / "progress.json", phase) as progress:
+            driver = Driver(
+                journal,
+                links,
+                plan=steps,
+                stopped=stop_file.exists,
+                on_progress=progress.update,
+                at_yield=lambda: self._at_yield(node.party_id),
+            )
+            context = PhaseContext(node, job, phase, journal, driver, first_run)
+            try:
+                result = _timed(_PHASES[phase], context)
+                for link in links.values():
+                    link.linger(stop_file.exists)
+                return result
+            except AttemptAbandoned as error:
+                for link in links.values():
+                    link.abandon(error.message)
+                raise
+            finally:
+                for link in links.values():
+                    link.close()
+
+
+def close_without_peers(node: Node, job: Job) -> dict[str, Any]:
+    """Close the job: nothing of it needs a peer."""
+    return close(node, job)
+
+
+def _timed(
+    phase: Callable[[PhaseContext], dict[str, Any]], context: PhaseContext
+) -> dict[str, Any]:
+    started = time.monotonic()
+    result = phase(context)
+    return result | {"wall_ms": round((time.monotonic() - started) * 1000)}
+
+
+def _decode_start(content: RecordDict, phase: Phase) -> _Start:
+    record = content.config_records.get("start")
+    try:
+        start = msgspec.convert(dict(record or {}), _Start)
+    except msgspec.ValidationError:
+        raise JobRefused("not a phase start") from None
+    if start.phase != phase:
+        raise JobRefused("the phase start and the message type disagree")
+    return start
+
+
+def _said(error: NodeError) -> dict[str, Any]:
+    return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def _sign(
+    node: Node, start: _Start, phase: Phase, status: Status, payload: dict[str, Any]
+) -> SignedReport:
+    suite = node.keys.suite
+    data = canonical.encode(payload)
+    body = encode_report(
+        PhaseReport(
+            spec_digest=suite.hash(b"fedcrm/job-spec/v1\x00", start.spec).hex(),
+            attempt=start.attempt,
+            phase=phase,
+            sender=node.party_id,
+            status=status,
+            payload_digest=payload_digest(data, suite),
+        )
+    )
+    return SignedReport(body, data, node.keys.sign(signed_bytes(body)))

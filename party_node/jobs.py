@@ -1,0 +1,335 @@
+"""A job as this node knows it: proposed, judged by the node's own gates, approved, run, closed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, insert, select, update
+
+from audit.catalogue import DetailValue
+from audit.event import (
+    Actor,
+    EventDraft,
+    JointDraft,
+    JointSignature,
+    Outcome,
+    Policy,
+    joint_message,
+)
+from audit.statements import approval_statement
+from compliance.check import blocking, evaluate
+from compliance.decision import Decision, Verdict
+from compliance.facts import DatasetFacts, Facts, Stage
+from party_node.errors import JobRefused, NodeError
+from party_node.journal import forget_attempts, new_job_key
+from party_node.node import Node
+from party_node.store import jobs, transaction
+from protocols.errors import RemoteProtocolError
+from protocols.session.approval import verify_approvals
+from protocols.session.job_spec import JobSpec, decode_spec
+
+
+POLICY_VERDICTS: dict[Verdict, Literal["allow", "conditions", "needs_approval", "deny"]] = {
+    Verdict.ALLOW: "allow",
+    Verdict.CONDITIONS: "conditions",
+    Verdict.NEEDS_APPROVAL: "needs_approval",
+    Verdict.DENY: "deny",
+}
+SUCCESS = Outcome(status="success", code="ok")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job this node approved, at its present attempt."""
+
+    spec: JobSpec
+    status: str
+    attempt: int
+
+    def origins(self, node: Node) -> tuple[str, ...]:
+        """Return the names of all parties' logs, this node's among them."""
+        return tuple(node.origin_of(party.party_id) for party in self.spec.parties)
+
+    def event(
+        self,
+        node: Node,
+        connection: Connection,
+        type_: str,
+        *,
+        phase: str | None = None,
+        bound_to_attempt: bool = True,
+        actor: Actor | None = None,
+        outcome: Outcome = SUCCESS,
+        details: dict[str, DetailValue] | None = None,
+        counts: dict[str, int] | None = None,
+        policy: Policy | None = None,
+        joint: tuple[bytes, Mapping[str, bytes]] | None = None,
+        intent: int | None = None,
+    ) -> int:
+        """Append an event bound to this job in the caller's transaction; return its seq."""
+        terms = self.spec.party(node.party_id)
+        draft = EventDraft(
+            type=type_,
+            actor=actor or node.service,
+            outcome=outcome,
+            job=self.spec.job_id,
+            attempt=self.attempt if bound_to_attempt else None,
+            phase=phase,
+            purpose=self.spec.purpose,
+            legal_basis=(terms.legal_basis,),
+            contract_digest=self.spec.digest(node.keys.suite).hex(),
+            details=details or {},
+            counts=counts or {},
+            policy=policy,
+            intent=intent,
+            joint=None if joint is None else self._joint(node, *joint),
+        )
+        return node.record(connection, draft)
+
+    def approval(self, node: Node) -> bytes:
+        """Return the joint statement whose signature is a party's approval."""
+        return approval_statement(
+            self.spec.job_id, self.origins(node), self.spec.digest(node.keys.suite).hex()
+        )
+
+    def _joint(self, node: Node, body: bytes, signatures: Mapping[str, bytes]) -> JointDraft:
+        keys = node.pinned_keys()
+        return JointDraft(
+            body=body,
+            signatures=tuple(
+                JointSignature(
+                    origin=node.origin_of(party),
+                    public_key=keys[party].hex(),
+                    signature=signature.hex(),
+                )
+                for party, signature in sorted(signatures.items())
+            ),
+        )
+
+
+def propose(node: Node, spec: JobSpec) -> tuple[Decision, ...]:
+    """Record a proposed job and run this node's gates on it; return their decisions.
+
+    Raises :class:`JobRefused`, with the refusal recorded, when a gate stops it.
+    """
+    suite = node.keys.suite
+    job = Job(spec, "proposed", 1)
+    own = spec.party(node.party_id)
+    if own.public_key != node.keys.public_key.hex():
+        raise NodeError("the spec names another key for this node", "check node and coordinator")
+    with transaction(node.engine) as connection:
+        connection.execute(
+            insert(jobs).values(
+                job_id=spec.job_id,
+                spec=spec.to_bytes(),
+                approvals=b"{}",
+                status="proposed",
+                attempt=1,
+                journal_key=new_job_key(node.keys, spec.job_id),
+            )
+        )
+        job.event(
+            node,
+            connection,
+            "job.proposed",
+            details={
+                "spec_digest": spec.digest(suite).hex(),
+                "suite": spec.suite,
+                "protocol": spec.alignment.protocol,
+                "algorithm": spec.model.kind,
+                "reveal": spec.alignment.reveal,
+                "agreement": spec.agreement,
+                "output_use": spec.output_use,
+                "expires_at": spec.expires_at,
+                "parties": [p.party_id for p in spec.parties],
+                "outputs": [o.name for o in spec.outputs],
+                "recipients": sorted({o.recipient for o in spec.outputs}),
+            },
+            counts={"parties": len(spec.parties), "floor": spec.cohort_floor},
+        )
+        decisions = run_gates(node, connection, job, "proposal")
+        stops = blocking(decisions)
+        if stops:
+            _refuse(node, connection, job, stops)
+    if stops:
+        raise _refusal(node, stops)
+    return decisions
+
+
+def run_gates(
+    node: Node, connection: Connection, job: Job, stage: Stage, intersection: int | None = None
+) -> tuple[Decision, ...]:
+    """Evaluate every gate with this node's own facts and log each decision."""
+    terms = job.spec.party(node.party_id)
+    registration = node.dataset(terms.dataset.name)
+    facts = Facts(
+        dataset=DatasetFacts(
+            party_id=node.party_id,
+            name=registration.name,
+            allowed_purposes=registration.allowed_purposes,
+            label_purpose=registration.label_purpose,
+        ),
+        minimum_cohort=registration.minimum_cohort,
+        intersection_size=intersection,
+        automatic_approval=node.simulated,
+    )
+    decisions = evaluate(job.spec, stage=stage, facts=facts, suite=node.keys.suite)
+    for decision in decisions:
+        job.event(
+            node,
+            connection,
+            "policy.evaluated",
+            details={
+                "gate": decision.gate,
+                "step": stage,
+                "articles": list(decision.articles),
+                "inputs_digest": decision.inputs_digest,
+            },
+            policy=Policy(
+                decision=decision.gate,
+                rules_digest=decision.bundle_digest,
+                verdict=POLICY_VERDICTS[decision.verdict],
+            ),
+            outcome=Outcome(status="denied", code="gate") if decision.stops else SUCCESS,
+        )
+    return decisions
+
+
+def approve(node: Node, job_id: str, approver: str) -> bytes:
+    """Sign the spec's digest for ``approver`` and record it; return the signature.
+
+    In a simulation the approval is given by software, and recorded as that.
+    """
+    job = load(node, job_id)
+    expected = job.spec.party(node.party_id).approver
+    if approver != expected:
+        raise JobRefused(f"{approver} may not approve this job for {node.party_id}")
+    signature = node.keys.sign(joint_message(job.approval(node)))
+    actor = (
+        Actor(kind="service", id=approver, role="automatic-approver", authn="simulation")
+        if node.simulated
+        else Actor(kind="human", id=approver, role="officer", authn="local")
+    )
+    with transaction(node.engine) as connection:
+        connection.execute(update(jobs).filter_by(job_id=job_id).values(status="approved"))
+        job.event(
+            node,
+            connection,
+            "job.approved",
+            actor=actor,
+            details={
+                "spec_digest": job.spec.digest(node.keys.suite).hex(),
+                "party": node.party_id,
+                "reason": "automatic-in-simulation" if node.simulated else "officer-decision",
+            },
+        )
+        node.checkpoint(connection)
+    return signature
+
+
+def accept_start(
+    node: Node, spec_bytes: bytes, approvals: Mapping[str, bytes], attempt: int
+) -> Job:
+    """Return the job a phase start speaks of, if this node may run it.
+
+    The coordinator is not believed: the spec must be the one this node approved, approved by every
+    party under the keys pinned here. A higher attempt number abandons the present attempt.
+    """
+    spec = decode_spec(spec_bytes)
+    job = load(node, spec.job_id)
+    if job.spec.to_bytes() != spec_bytes:
+        raise JobRefused("this is not the spec that was approved here")
+    statement = job.approval(node)
+    verify_approvals(spec, joint_message(statement), approvals, node.pinned_keys(), node.keys.suite)
+    if job.status in ("refused", "failed"):
+        raise JobRefused(f"job {spec.job_id} was {job.status} here")
+    if attempt < job.attempt:
+        raise JobRefused(f"attempt {attempt} was abandoned here; this node is at {job.attempt}")
+    if attempt > job.attempt:
+        with transaction(node.engine) as connection:
+            abandoned = job
+            job = Job(spec, job.status, attempt)
+            forget_attempts(connection, spec.job_id)
+            connection.execute(
+                update(jobs)
+                .filter_by(job_id=spec.job_id)
+                .values(attempt=attempt, journal_key=new_job_key(node.keys, spec.job_id))
+            )
+            abandoned.event(
+                node,
+                connection,
+                "attempt.abandoned",
+                details={"reason": "journals-did-not-match"},
+                counts={"next_attempt": attempt},
+            )
+    if job.status == "approved":
+        with transaction(node.engine) as connection:
+            set_status(connection, spec.job_id, "running")
+            connection.execute(
+                update(jobs)
+                .filter_by(job_id=spec.job_id)
+                .values(approvals=json.dumps({p: s.hex() for p, s in approvals.items()}).encode())
+            )
+            job.event(
+                node,
+                connection,
+                "job.agreed",
+                bound_to_attempt=False,
+                details={"spec_digest": spec.digest(node.keys.suite).hex()},
+                joint=(statement, approvals),
+            )
+    return job
+
+
+def set_status(connection: Connection, job_id: str, status: str) -> None:
+    """Move the job to ``status`` in the caller's transaction."""
+    connection.execute(update(jobs).filter_by(job_id=job_id).values(status=status))
+
+
+def load(node: Node, job_id: str) -> Job:
+    """Return the job; raises :class:`JobRefused` when this node never heard of it."""
+    with node.engine.connect() as connection:
+        row = connection.execute(
+            select(jobs.c.spec, jobs.c.status, jobs.c.attempt).filter_by(job_id=job_id)
+        ).one_or_none()
+    if row is None:
+        raise JobRefused(f"{node.party_id} has no job {job_id}")
+    try:
+        return Job(decode_spec(row.spec), row.status, row.attempt)
+    except RemoteProtocolError:
+        raise NodeError(f"the stored spec of job {job_id} is damaged") from None
+
+
+def refuse(node: Node, job: Job, stops: tuple[Decision, ...]) -> JobRefused:
+    """Record that a gate stopped a running job; return the error to raise."""
+    with transaction(node.engine) as connection:
+        _refuse(node, connection, job, stops)
+    return _refusal(node, stops)
+
+
+def _refuse(node: Node, connection: Connection, job: Job, stops: tuple[Decision, ...]) -> None:
+    set_status(connection, job.spec.job_id, "refused")
+    job.event(
+        node,
+        connection,
+        "job.refused",
+        details={
+            "spec_digest": job.spec.digest(node.keys.suite).hex(),
+            "party": node.party_id,
+            "gates": [decision.gate for decision in stops],
+            "articles": sorted({a for decision in stops for a in decision.articles}),
+        },
+    )
+    node.checkpoint(connection)
+
+
+def _refusal(node: Node, stops: tuple[Decision, ...]) -> JobRefused:
+    first = stops[0]
+    return JobRefused(
+        f"{node.party_id}: gate {first.gate} says {first.verdict.value}: {first.reason} "
+        f"({', '.join(first.articles)})",
+        "change the job, not the gate; all decisions are in the audit log",
+    )

@@ -1,0 +1,1 @@
+"""What a party does in each phase of a job; one phase, one file."""

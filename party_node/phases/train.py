@@ -1,0 +1,3 @@
+"""Phase ``train``: the trees grow, one checkpoint each, over encrypted gradient sums."""
+
+from __future__ import annotations

@@ -1,0 +1,37 @@
+"""Approvals: each party's signature over one statement that names the JobSpec's digest.
+
+The statement's bytes are the caller's (the audit room's joint statement of the approval), so that
+one signature both starts the job and stands in every party's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocols.errors import VerifyError
+from protocols.session.job_spec import JobSpec
+from protocols.suite import InvalidSignature, Suite
+
+
+def verify_approvals(
+    spec: JobSpec,
+    statement: bytes,
+    approvals: Mapping[str, bytes],
+    pinned: Mapping[str, bytes],
+    suite: Suite,
+) -> None:
+    """Return if every party of ``spec`` signed ``statement`` under the key pinned for it.
+
+    ``pinned`` maps party ids to public keys this verifier obtained itself; a key that only the
+    spec names is not believed. Raises :class:`VerifyError` naming the party.
+    """
+    if set(approvals) != {party.party_id for party in spec.parties}:
+        raise VerifyError("approvals are not those of the spec's parties")
+    for party in spec.parties:
+        key = pinned.get(party.party_id)
+        if key is None or key.hex() != party.public_key:
+            raise VerifyError("the spec's key is not the one pinned here", party=party.party_id)
+        try:
+            suite.verify(key, statement, approvals[party.party_id])
+        except InvalidSignature:
+            raise VerifyError("the approval's signature is wrong", party=party.party_id) from None

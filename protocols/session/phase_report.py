@@ -1,0 +1,87 @@
+"""What a party tells the coordinator at the end of a phase: signed, and bound to the job.
+
+The coordinator could alter a Flower message, so each report is signed over (spec digest, attempt,
+phase, sender, status, payload digest) by its party.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from protocols.errors import DecodeError, VerifyError
+from protocols.suite import InvalidSignature, Suite, canonical
+
+Phase: TypeAlias = Literal["align", "train", "evaluate", "close"]
+PHASES: tuple[Phase, ...] = ("align", "train", "evaluate", "close")
+Status: TypeAlias = Literal["done", "refused", "failed", "stopped", "abandoned"]
+_DOMAIN = b"fedcrm/phase-report/v1\x00"
+
+
+class PhaseReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The signed part; ``payload`` travels beside it."""
+
+    spec_digest: str
+    attempt: int
+    phase: Phase
+    sender: str
+    status: Status
+    payload_digest: str
+
+
+class SignedReport(msgspec.Struct, frozen=True):
+    """A report as it travels in a Flower message."""
+
+    body: bytes
+    payload: bytes
+    signature: bytes
+
+
+def payload_digest(payload: bytes, suite: Suite) -> str:
+    """Return the hex digest by which a report is bound to its payload."""
+    return suite.hash(b"fedcrm/phase-payload/v1\x00", payload).hex()
+
+
+def signed_bytes(body: bytes) -> bytes:
+    """Return the bytes a party signs."""
+    return _DOMAIN + body
+
+
+def encode_report(report: PhaseReport) -> bytes:
+    """Return the canonical bytes of ``report``."""
+    return canonical.encode(msgspec.to_builtins(report))
+
+
+def open_report(
+    signed: SignedReport,
+    *,
+    spec_digest: bytes,
+    attempt: int,
+    phase: Phase,
+    public_keys: dict[str, bytes],
+    suite: Suite,
+) -> tuple[PhaseReport, dict[str, Any]]:
+    """Return the verified report and its payload.
+
+    Raises :class:`DecodeError` or :class:`VerifyError`; a report of another job, attempt or phase
+    is a :class:`VerifyError` even when it is well signed.
+    """
+    try:
+        report = msgspec.convert(canonical.decode(signed.body), PhaseReport)
+        payload = canonical.decode(signed.payload)
+    except (canonical.CanonicalError, msgspec.ValidationError):
+        raise DecodeError("not a phase report") from None
+    if not isinstance(payload, dict):
+        raise DecodeError("a phase report's payload is an object")
+    key = public_keys.get(report.sender)
+    if key is None:
+        raise VerifyError("a report from a stranger")
+    try:
+        suite.verify(key, signed_bytes(signed.body), signed.signature)
+    except InvalidSignature:
+        raise VerifyError("a report with a wrong signature", party=report.sender) from None
+    expected = (spec_digest.hex(), attempt, phase, payload_digest(signed.payload, suite))
+    if (report.spec_digest, report.attempt, report.phase, report.payload_digest) != expected:
+        raise VerifyError("a report of another job, attempt or phase", party=report.sender)
+    return report, payload

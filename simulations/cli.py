@@ -1,0 +1,60 @@
+"""``fedcrm simulate``: the whole federation on this machine, from a name or a scenario file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from simulations.collect import CollectError
+from simulations.engine import EngineError
+from simulations.report.model import metrics_json
+from simulations.run import Simulation, SimulationFailed
+from simulations.scenario import BUILTIN, ScenarioError
+from simulations.summary import print_summary
+from simulations.workspace import WorkspaceError
+
+
+def simulate(
+    scenario: Annotated[
+        str,
+        typer.Argument(help=f"{', '.join(BUILTIN)}, or the path of a scenario file (TOML)."),
+    ] = "credit-need",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results; default out/<scenario>.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run from its journals.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print metrics.json on stdout instead of the table.")
+    ] = False,
+) -> None:
+    """Run a bank and a retailer on this machine: who is shared, what joining is worth.
+
+    Writes report.html, metrics.json, scores.csv, wire.json, one audit bundle per party and
+    trust.toml. Exit status: 0 done, 1 the job failed or was refused, 2 a wrong call.
+    """
+    try:
+        simulation = Simulation.of(scenario, out)
+        report = simulation.run(resume=resume)
+    except (ScenarioError, WorkspaceError) as error:
+        _fail(error.message, error.hint, 2)
+    except SimulationFailed as error:
+        _fail(error.message, error.hint, 1)
+    except (CollectError, EngineError) as error:
+        _fail(str(error), "", 1)
+    if as_json:
+        typer.echo(json.dumps(metrics_json(report), indent=2, sort_keys=True))
+    else:
+        print_summary(report, Console(), simulation.workspace.root)
+
+
+def _fail(message: str, hint: str, status: int) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    if hint:
+        typer.echo(f"hint: {hint}", err=True)
+    raise typer.Exit(status)

@@ -1,0 +1,60 @@
+"""Flower's simulation engine, set up so that all parties of a phase really run at once.
+
+Flower 1.41 gives its engine ``min(32, cores + 4)`` threads whatever the number of parties; one
+party too many and the others wait for it until the deadline. And Ray starts as many actors as
+there are CPUs in its book-keeping. Both are set here, in one place.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from flwr.clientapp import ClientApp
+from flwr.server.superlink.fleet.vce import vce_api
+from flwr.serverapp import ServerApp
+from flwr.simulation import run_simulation
+
+_OBJECT_STORE_BYTES = 80 * 1024 * 1024
+
+
+class EngineError(Exception):
+    """The engine cannot run this many parties at once."""
+
+
+def run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
+    """Run both apps with one actor for each party; returns when the ServerApp has ended."""
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    threads = max(1, (os.cpu_count() or 1) // parties)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    _enlarge_thread_pool(parties)
+    run_simulation(
+        server_app=server_app,
+        client_app=client_app,
+        num_supernodes=parties,
+        backend_config={
+            "init_args": {
+                "num_cpus": parties,
+                "object_store_memory": _OBJECT_STORE_BYTES,
+                "include_dashboard": False,
+                "log_to_driver": False,
+                "logging_level": logging.CRITICAL,
+            },
+            "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
+        },
+    )
+
+
+def _enlarge_thread_pool(parties: int) -> None:
+    if not hasattr(vce_api, "ThreadPoolExecutor"):
+        if parties > min(32, (os.cpu_count() or 1) + 4):
+            raise EngineError(
+                f"this version of Flower cannot run {parties} parties at once on this machine"
+            )
+        return
+    vce_api.ThreadPoolExecutor = functools.partial(  # type: ignore[misc,assignment]
+        ThreadPoolExecutor, max_workers=parties + 2
+    )
