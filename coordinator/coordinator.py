@@ -202,9 +202,18 @@ class Coordinator:
 
         return app
 
-    def checkpoint(self) -> None:
-        """Sign the log's present size and root."""
+    def record_pooled_comparison(
+        self, spec: JobSpec, *, auc: str, train: int, held_out: int
+    ) -> None:
+        """Record that a simulation joined both tables in the clear to compare."""
         with transaction(self.engine) as connection:
+            self._event(
+                connection,
+                spec,
+                "comparison.pooled",
+                details={"auc_pooled": auc},
+                counts={"train": train, "held_out": held_out},
+            )
             self._checkpoint(connection)
 
     # -- recording ---------------------------------------------------------------------------
@@ -322,7 +331,11 @@ def _events_of(
         parties = [p for p, (report, _) in outcome.reports.items() if report.status != "done"]
         for party in parties or ["unknown"]:
             events.append(
-                ("phase.failed", {"step": outcome.phase, "party": party, "reason": outcome.status}, {})
+                (
+                    "phase.failed",
+                    {"step": outcome.phase, "party": party, "reason": outcome.status},
+                    {},
+                )
             )
         events.append(
             (
@@ -334,5 +347,3 @@ def _events_of(
             )
         )
     return events
-
-

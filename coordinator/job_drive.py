@@ -80,11 +80,10 @@ class JobDrive:
                 self.on_outcome(self.outcome)
                 if self.outcome.status != "done":
                     break
-            if self.outcome is not None and self.outcome.status == "abandoned":
-                if self.attempt < MAX_ATTEMPTS:
-                    self.attempt += 1
-                    continue
-            return
+            abandoned = self.outcome is not None and self.outcome.status == "abandoned"
+            if not abandoned or self.attempt >= MAX_ATTEMPTS:
+                return
+            self.attempt += 1
 
     def _wait_for_nodes(self, grid: Grid) -> list[int]:
         give_up = time.monotonic() + 120

@@ -53,9 +53,7 @@ _PHASES: dict[Phase, Callable[[PhaseContext], dict[str, Any]]] = {
     "align": align,
     "train": train,
     "evaluate": evaluate,
-    "close": close,
 }
-_WITH_PEERS: tuple[Phase, ...] = ("align", "train", "evaluate")
 
 
 def make_client_app(
@@ -172,8 +170,8 @@ class PhaseRunner:
             }
 
     def _run_phase(self, node: Node, job: Job, phase: Phase) -> dict[str, Any]:
-        if phase not in _WITH_PEERS:
-            return close_without_peers(node, job)
+        if phase == "close":
+            return close(node, job)
         journal = Journal(node.engine, node.keys, job.spec.job_id, job.attempt)
         steps = plan(job.spec)
         finished = journal.finished_steps()
@@ -197,8 +195,8 @@ class PhaseRunner:
                 ),
                 LoopbackDialer(node.party_id, peer.party_id, self._meeting_place),
                 journal,
-                self._deadlines,
-                finished,
+                deadlines=self._deadlines,
+                start_ordinal=finished,
             )
             for peer in job.spec.parties
             if peer.party_id != node.party_id
@@ -225,11 +223,6 @@ class PhaseRunner:
             finally:
                 for link in links.values():
                     link.close()
-
-
-def close_without_peers(node: Node, job: Job) -> dict[str, Any]:
-    """Close the job: nothing of it needs a peer."""
-    return close(node, job)
 
 
 def _timed(

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
-from models.boosted_trees import Column, ColumnTable
+from models.boosted_trees.table import Column, ColumnTable
 from party_node.errors import DatasetError
 from protocols.identifiers import Unusable, normalise, protocol_input
 from protocols.session.job_spec import ColumnTerms, IdentifierKind
@@ -119,7 +119,8 @@ def read_dataset(registration: Registration, suite: Suite, reject_file: Path) ->
         identifiers=[i for i, ok in zip(identifiers, good, strict=True) if ok],
         protocol_inputs=[i for i, ok in zip(inputs, good, strict=True) if ok],
         table=ColumnTable(
-            tuple(Column(terms.name, terms.kind, values[good]) for terms, values in columns)
+            tuple(Column(terms.name, terms.kind, values[good]) for terms, values in columns),
+            rows=int(good.sum()),
         ),
         labels=labels,
         rejects=dict(sorted(rejects.counts.items())),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -21,6 +21,14 @@ from protocols.roles import Progress, Receive, ReceiveEach, Role, Send
 from protocols.wire import Message, decode, encode
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class MakeRole(Protocol[T_co]):
+    """Makes a step's role from the step's secret seed."""
+
+    def __call__(self, *, seed: bytes) -> Role[T_co]:
+        """Return the role, not yet started."""
 
 
 class Driver:
@@ -50,7 +58,7 @@ class Driver:
     def run_step(
         self,
         name: str,
-        make_role: Callable[[bytes], Role[T]],
+        make_role: MakeRole[T],
         *,
         inputs: bytes,
         encode_result: Callable[[T], bytes],
@@ -67,7 +75,7 @@ class Driver:
             self._acknowledge(step)
             return decode_result(step.result)
         started = time.monotonic()
-        result = self._run(step, make_role(step.seed))
+        result = self._run(step, make_role(seed=step.seed))
         self._journal.finish(
             step,
             encode_result(result),

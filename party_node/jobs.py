@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from audit.catalogue import DetailValue
@@ -30,7 +31,6 @@ from party_node.store import jobs, transaction
 from protocols.errors import RemoteProtocolError
 from protocols.session.approval import verify_approvals
 from protocols.session.job_spec import JobSpec, decode_spec
-
 
 POLICY_VERDICTS: dict[Verdict, Literal["allow", "conditions", "needs_approval", "deny"]] = {
     Verdict.ALLOW: "allow",
@@ -177,6 +177,7 @@ def run_gates(
         automatic_approval=node.simulated,
     )
     decisions = evaluate(job.spec, stage=stage, facts=facts, suite=node.keys.suite)
+    _keep_reasons(node, job, stage, decisions)
     for decision in decisions:
         job.event(
             node,
@@ -196,6 +197,15 @@ def run_gates(
             outcome=Outcome(status="denied", code="gate") if decision.stops else SUCCESS,
         )
     return decisions
+
+
+def _keep_reasons(node: Node, job: Job, stage: Stage, decisions: tuple[Decision, ...]) -> None:
+    """Write the decisions in words beside the job's outputs; the log holds codes only."""
+    folder = node.outputs(job.spec.job_id)
+    with (folder / "gates.jsonl").open("ab") as file:
+        for decision in decisions:
+            line = {"stage": stage, **msgspec.to_builtins(decision)}
+            file.write(msgspec.json.encode(line) + b"\n")
 
 
 def approve(node: Node, job_id: str, approver: str) -> bytes:

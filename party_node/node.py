@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -126,6 +127,12 @@ class Node:
             raise NodeError(f"{self.party_id} has no dataset {name!r}", "register it first")
         return msgspec.json.decode(data, type=Registration)
 
+    def outputs(self, job_id: str) -> Path:
+        """Return (and make) the folder of this node's own results of a job."""
+        folder = self.home / "outputs" / job_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     # -- evidence ----------------------------------------------------------------------------
 
     def record(self, connection: Connection, draft: EventDraft) -> int:
@@ -135,6 +142,19 @@ class Node:
     def checkpoint(self, connection: Connection) -> None:
         """Sign the log's present size and root."""
         self.log.checkpoint(connection, self.keys.sign)
+
+    def forget_deleted_pages(self) -> None:
+        """Write the database's write-ahead log back and truncate it: it holds old pages."""
+        with self.engine.connect() as connection:
+            connection.rollback()
+            connection.connection.driver_connection.execute(  # type: ignore[union-attr]
+                "PRAGMA wal_checkpoint(TRUNCATE)"
+            )
+
+    @staticmethod
+    def days_from_now(days: int) -> str:
+        """Return the UTC date ``days`` from today."""
+        return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d")
 
     def origin_of(self, party_id: str) -> str:
         """Return the name of ``party_id``'s log."""

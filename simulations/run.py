@@ -50,12 +50,15 @@ class Simulation:
 
     scenario: Scenario
     workspace: Workspace
+    command: str
+    """What a person types to run it, for hints."""
 
     @classmethod
     def of(cls, source: str, out: Path | None) -> Simulation:
         """Read the scenario ``source``; results go to ``out`` or ``out/<scenario>``."""
         scenario = load(source)
-        return cls(scenario, Workspace(out or Path("out") / scenario.name))
+        command = f"fedcrm simulate {source}" + (f" --out {out}" if out else "")
+        return cls(scenario, Workspace(out or Path("out") / scenario.name), command)
 
     def run(
         self,
@@ -89,9 +92,7 @@ class Simulation:
 
     def _set_up(self, scenario: Scenario) -> None:
         """Create every node, register the tables, propose and approve the job."""
-        Coordinator.create(
-            self.workspace.coordinator, scenario.suite, simulated=True
-        ).close()
+        Coordinator.create(self.workspace.coordinator, scenario.suite, simulated=True).close()
         with self._nodes(scenario, create=True) as nodes:
             keys = {party: node.keys.public_key for party, node in nodes.items()}
             for party, node in nodes.items():
@@ -191,7 +192,7 @@ class Simulation:
             key=lambda r: order.index(r["status"]),
         )
         lost = record.outcome.get("lost", "")
-        again = f"fedcrm simulate {self.scenario.source_argument} --resume"
+        again = f"{self.command} --resume"
         if told and told[0]["status"] == "refused":
             payload = told[0]["payload"]
             return SimulationFailed(payload["message"], payload.get("hint", ""))

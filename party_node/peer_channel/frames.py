@@ -10,7 +10,7 @@ from protocols.wire import Message, decode, encode
 PART_BYTES = 1 << 20
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """Who connects, for what, and the place in the peer's stream it wants to continue from."""
 
     party: str
@@ -21,7 +21,7 @@ class Hello(Message):
     position: int
 
 
-class Part(Message):
+class Part(Message, frozen=True):
     """One piece of the message at (step ``ordinal``, ``position``)."""
 
     ordinal: int
@@ -31,19 +31,19 @@ class Part(Message):
     data: bytes
 
 
-class Acknowledged(Message):
+class Acknowledged(Message, frozen=True):
     """The sender has finished step ``ordinal`` for good and needs nothing of it again."""
 
     ordinal: int
 
 
-class Abandon(Message):
+class Abandon(Message, frozen=True):
     """The sender's journal does not fit: this attempt is over."""
 
     reason: str
 
 
-class Farewell(Message):
+class Farewell(Message, frozen=True):
     """The sender has left the phase; nothing more comes on this connection."""
 
 

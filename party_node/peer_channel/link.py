@@ -9,6 +9,7 @@ deadlock.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -64,6 +65,7 @@ class PeerLink:
         session: Session,
         dialer: Dialer,
         journal: Journal,
+        *,
         deadlines: Deadlines,
         start_ordinal: int,
     ) -> None:
@@ -328,10 +330,8 @@ class PeerLink:
                     self._lock.notify_all()
 
     def _try_to_say(self, connection: Connection, frame: Frame) -> None:
-        try:
+        with contextlib.suppress(ConnectionLost):
             connection.send(encode_frame(frame))
-        except ConnectionLost:
-            pass
 
     def _drop(self, connection: Connection) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ authenticated: it exists for parties that share a machine, and binds to no other
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -62,10 +63,8 @@ class LoopbackConnection:
 
     def close(self) -> None:
         """Shut down both directions, so that a thread blocked in send or receive wakes."""
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._socket.close()
 
     def _take(self) -> bytes | None:

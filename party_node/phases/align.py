@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, delete, insert
 
+from audit.catalogue import DetailValue
 from compliance.check import blocking
 from party_node.errors import JobRefused
 from party_node.jobs import refuse, run_gates, set_status
@@ -36,7 +37,7 @@ def align(context: PhaseContext) -> dict[str, Any]:
     peer = context.peer
     make = receiver if context.is_active else sender
 
-    def role(seed: bytes) -> Role[Intersection]:
+    def role(*, seed: bytes) -> Role[Intersection]:
         return make(
             dataset.protocol_inputs,
             party=node.party_id,
@@ -66,7 +67,7 @@ def align(context: PhaseContext) -> dict[str, Any]:
         counts={"floor": intersection.floor}
         | ({"intersection": intersection.size} if intersection.opened else {}),
     )
-    signatures = context.countersign(
+    context.countersign(
         "align/countersign",
         statement,
         lambda connection, signed: _record_end(
@@ -79,17 +80,19 @@ def align(context: PhaseContext) -> dict[str, Any]:
             "the floor is the stricter party's minimum cohort",
         )
     return {
+        "protocol": spec.alignment.protocol,
         "own_set": intersection.own_size,
         "peer_set": intersection.peer_size,
         "intersection": intersection.size,
         "floor": intersection.floor,
-        "statement": statement.decode(),
-        "signatures": {party: s.hex() for party, s in signatures.items()},
     }
 
 
 def _record_start(context: PhaseContext, connection: Connection) -> None:
     dataset, terms = context.dataset, context.terms.dataset
+    context.write_json(
+        "dataset.json", {"rows_in_file": dataset.rows_in_file, "rejects": dataset.rejects}
+    )
     context.event(
         connection,
         "dataset.registered",
@@ -171,7 +174,7 @@ def _record_end(
         "peer_set": intersection.peer_size,
         "floor": intersection.floor,
     }
-    common = {
+    common: dict[str, DetailValue] = {
         "protocol": spec.alignment.protocol,
         "statement_digest": context.suite.hash(intersection.statement).hex(),
         "parties": [p.party_id for p in spec.parties],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, select
 
 from audit.catalogue import DetailValue
@@ -37,6 +39,7 @@ def plan(spec: JobSpec) -> tuple[str, ...]:
         *trees,
         "train/countersign",
         "evaluate/predict",
+        "evaluate/checkpoints",
     )
 
 
@@ -92,9 +95,18 @@ class PhaseContext:
     @property
     def outputs(self) -> Path:
         """Where this party's own results go."""
-        folder = self.node.home / "outputs" / self.spec.job_id
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return self.node.outputs(self.spec.job_id)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one of this party's outputs, whole or not at all."""
+        path = self.outputs / name
+        staged = path.with_suffix(".writing")
+        staged.write_bytes(data)
+        staged.replace(path)
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write one of this party's outputs as JSON."""
+        self.write(name, json.dumps(value, indent=2, sort_keys=True).encode())
 
     @property
     def binding(self) -> bytes:
@@ -166,7 +178,7 @@ class PhaseContext:
         }
         return self.driver.run_step(
             step,
-            lambda seed: countersign(
+            lambda *, seed: countersign(
                 joint_message(statement),
                 party=self.node.party_id,
                 private_key=self.node.keys.signing_key,
@@ -189,8 +201,16 @@ class PhaseContext:
         """Return what the sealed row map is bound to."""
         return f"fedcrm/row-map/v1/{self.spec.job_id}".encode()
 
-    def aligned(self) -> Aligned:
-        """Return the shared customers' rows, in the shared order.
+    def shared_customers(self) -> int:
+        """Return the size of the intersection, from the row map."""
+        with self.node.engine.connect() as connection:
+            rows: int = connection.execute(
+                select(row_maps.c.rows).filter_by(job_id=self.spec.job_id)
+            ).scalar_one()
+        return rows
+
+    def aligned(self) -> npt.NDArray[np.int64]:
+        """Return the dataset's indices of the shared customers, in the shared order.
 
         Raises :class:`DatasetError` when the file changed since the alignment.
         """
@@ -212,12 +232,4 @@ class PhaseContext:
         )
         wanted = msgspec.msgpack.decode(sealed, type=RowMap).source_rows
         index_of = {int(row): index for index, row in enumerate(self.dataset.source_rows)}
-        return Aligned(self.dataset, np.array([index_of[row] for row in wanted], dtype=np.int64))
-
-
-@dataclass(frozen=True)
-class Aligned:
-    """The dataset's rows of the shared customers, in the shared order."""
-
-    dataset: Dataset
-    indices: np.ndarray = field(repr=False)
+        return np.array([index_of[row] for row in wanted], dtype=np.int64)

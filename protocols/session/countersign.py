@@ -15,7 +15,7 @@ from protocols.suite import InvalidSignature, Suite
 from protocols.wire import Message
 
 
-class StatementSignature(Message):
+class StatementSignature(Message, frozen=True):
     """The sender's signature over the statement both sides hold already."""
 
     max_bytes = 256

@@ -6,6 +6,7 @@ executed, and a parameter below the floor its protocol states is refused here, i
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
 
@@ -14,7 +15,7 @@ import msgspec
 from protocols.errors import DecodeError
 from protocols.suite import Suite, canonical
 
-SPEC_VERSION = "fedcrm-job/1"
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}")
 
 Purpose: TypeAlias = Literal["credit_need", "creditworthiness", "churn"]
 IdentifierKind: TypeAlias = Literal["phone", "resident_id", "email", "opaque"]
@@ -27,14 +28,14 @@ class _Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Base of the spec's parts: immutable, and an unknown field is an error."""
 
 
-class ColumnTerms(_Terms):
+class ColumnTerms(_Terms, frozen=True, kw_only=True):
     """A column a party contributes, and how it is read."""
 
     name: str
     kind: ColumnKind
 
 
-class DatasetTerms(_Terms):
+class DatasetTerms(_Terms, frozen=True, kw_only=True):
     """The table a party brings: never its rows, only what the other side agreed to."""
 
     name: str
@@ -42,7 +43,7 @@ class DatasetTerms(_Terms):
     columns: tuple[ColumnTerms, ...]
 
 
-class PartyTerms(_Terms):
+class PartyTerms(_Terms, frozen=True, kw_only=True):
     """One organisation in the job."""
 
     party_id: str
@@ -59,7 +60,7 @@ class PartyTerms(_Terms):
     """Pseudonymous staff id of who may approve for this party."""
 
 
-class LabelTerms(_Terms):
+class LabelTerms(_Terms, frozen=True, kw_only=True):
     """What is predicted, and who holds it."""
 
     party_id: str
@@ -67,7 +68,7 @@ class LabelTerms(_Terms):
     meaning: str
 
 
-class AlignmentTerms(_Terms):
+class AlignmentTerms(_Terms, frozen=True, kw_only=True):
     """Private set intersection."""
 
     protocol: Literal["ecdh"]
@@ -77,7 +78,7 @@ class AlignmentTerms(_Terms):
     """Version of the normalisation rules both sides apply."""
 
 
-class TreeTerms(_Terms):
+class TreeTerms(_Terms, frozen=True, kw_only=True):
     """Gradient-boosted trees over encrypted histograms; decimals are strings."""
 
     kind: Literal["boosted_trees"]
@@ -104,19 +105,21 @@ class TreeTerms(_Terms):
             raise ValueError("l2 must be in [0, 1000]")
 
 
-class EvaluationTerms(_Terms):
+class EvaluationTerms(_Terms, frozen=True, kw_only=True):
     """How the held-out customers are chosen: by a hash of identifier and seed, on both sides."""
 
     held_out_percent: int
     split_seed: int
-    minimum_held_out: int = 30
+    minimum_held_out: int
+    """Fewer held-out customers than this, and nothing measured on them is released."""
 
     def __post_init__(self) -> None:
         """Refuse a split that trains on nothing or tests on nothing."""
         _within("held_out_percent", self.held_out_percent, 5, 50)
+        _within("minimum_held_out", self.minimum_held_out, 10, 1_000_000)
 
 
-class OutputTerms(_Terms):
+class OutputTerms(_Terms, frozen=True, kw_only=True):
     """One thing that leaves the job, and the only party that gets it."""
 
     name: Literal["scores", "metrics", "model_half", "aligned_rows"]
@@ -124,7 +127,7 @@ class OutputTerms(_Terms):
     form: Literal["score", "band", "label", "aggregate", "local"]
 
 
-class RetentionTerms(_Terms):
+class RetentionTerms(_Terms, frozen=True, kw_only=True):
     """Days after which each kind of left-over is deleted, counted from the job's end."""
 
     row_map_days: int
@@ -133,7 +136,7 @@ class RetentionTerms(_Terms):
     scores_days: int
 
 
-class JobSpec(_Terms):
+class JobSpec(_Terms, frozen=True, kw_only=True):
     """Everything the parties agree on, in the order a compliance officer reads it."""
 
     version: Literal["fedcrm-job/1"]
@@ -161,6 +164,9 @@ class JobSpec(_Terms):
 
     def __post_init__(self) -> None:
         """Refuse specs that contradict themselves; the law's questions are ``compliance/``'s."""
+        for name in ("job_id", "agreement", "proposed_by"):
+            if not _REFERENCE.fullmatch(getattr(self, name)):
+                raise ValueError(f"{name} must be a short reference without spaces")
         ids = [party.party_id for party in self.parties]
         if len(set(ids)) != len(ids):
             raise ValueError("party ids must differ")
@@ -202,7 +208,7 @@ class JobSpec(_Terms):
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes that are signed."""
-        return canonical.encode(msgspec.to_builtins(self))
+        return canonical.encode(msgspec.json.decode(msgspec.json.encode(self)))
 
     def digest(self, suite: Suite) -> bytes:
         """Return the digest that is bound into every message and event."""

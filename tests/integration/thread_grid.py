@@ -96,4 +96,6 @@ def run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
     """Run both apps to the end; stands in for ``simulations.engine.run``."""
     TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, 1
     grid = ThreadGrid(client_app, parties)
-    server_app(grid, Context(run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config={}))
+    server_app(
+        grid, Context(run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config={})
+    )

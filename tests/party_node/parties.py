@@ -94,8 +94,8 @@ class Party:
             Session(self.name, JOB, DIGEST, self.attempt),
             LoopbackDialer(self.name, self.peer, self.rendezvous),
             journal,
-            self.deadlines,
-            journal.finished_steps(),
+            deadlines=self.deadlines,
+            start_ordinal=journal.finished_steps(),
         )
         queue = link.send
         link.send = lambda o, p, d: (self.sent.append(((o, p), d)), queue(o, p, d))[1]  # type: ignore[method-assign]
@@ -113,7 +113,7 @@ class Party:
             for name in plan:
                 total = driver.run_step(
                     name,
-                    lambda seed, total=total: adder(  # type: ignore[misc]
+                    lambda *, seed, total=total: adder(  # type: ignore[misc]
                         self.peer, total, self.rounds, self.name < self.peer, seed
                     ),
                     inputs=SUITE.hash(str(total).encode()),
@@ -122,7 +122,7 @@ class Party:
                 )
             link.linger(self.stop.is_set)
             self.outcome = total
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self.outcome = error
         finally:
             link.close()

@@ -1,0 +1,1 @@
+"""Append-only evidence: events, Merkle tree, checkpoints, bundles and their offline verifier."""

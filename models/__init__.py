@@ -1,0 +1,1 @@
+"""Pure statistical models, split by role; no network, file, clock, environment or log."""

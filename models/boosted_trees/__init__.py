@@ -1,0 +1,1 @@
+"""Gradient-boosted trees over columns that stay with their owners (SPEC.md)."""

@@ -1,0 +1,26 @@
+"""Identifiers: how a customer's phone, ID, e-mail or number becomes what a protocol compares.
+
+SPEC.md states the rules both sides agree on, and what a digest of an identifier does not protect.
+"""
+
+from __future__ import annotations
+
+from protocols.identifiers.keys import held_out, node_tag, protocol_input
+from protocols.identifiers.normalise import (
+    RULES_VERSION,
+    IdentifierKind,
+    Reason,
+    Unusable,
+    normalise,
+)
+
+__all__ = [
+    "RULES_VERSION",
+    "IdentifierKind",
+    "Reason",
+    "Unusable",
+    "held_out",
+    "node_tag",
+    "normalise",
+    "protocol_input",
+]

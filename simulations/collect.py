@@ -1,0 +1,309 @@
+"""Gathers what the parties left behind into the result files and the report.
+
+Everything here comes from each party's own outputs, its log and its journal's cost; the comparison
+in the clear is the simulation's own, and the coordinator's log says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from audit.bundle import export
+from audit.checkpoint import parse_checkpoint
+from audit.log import log_identity, read_checkpoints, read_events
+from coordinator.coordinator import Coordinator
+from party_node.node import Node
+from party_node.phases.evaluate import SCORES
+from protocols.session.job_spec import JobSpec
+from simulations.learned import what_each_learned
+from simulations.pooled import compare_in_the_clear
+from simulations.report import measures
+from simulations.report.model import (
+    AuditReport,
+    Differences,
+    GateReport,
+    HeldOut,
+    MetricsReport,
+    PartyReport,
+    PsiReport,
+    RunReport,
+    Traffic,
+    TrainReport,
+    metrics_json,
+)
+from simulations.report.page import render
+from simulations.scenario import Scenario
+from simulations.workspace import Workspace
+
+_PACKAGES = ("flwr", "ray", "cryptography", "gmssl", "gmpy2", "numpy", "pandas", "pyarrow")
+_PHASES = ("align", "train", "evaluate")
+_TRUST = "trust.toml"
+
+
+class CollectError(Exception):
+    """Results of a finished job that are not there; the text says which."""
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What one party's node left in its outputs folder."""
+
+    folder: Path
+
+    def json(self, name: str) -> Any:
+        try:
+            return json.loads((self.folder / name).read_text())
+        except (OSError, ValueError) as error:
+            raise CollectError(f"{self.folder / name}: {type(error).__name__}") from None
+
+    def decisions(self, party: str) -> list[GateReport]:
+        """Every decision in words, without the digests that bind it in the log."""
+        lines = (self.folder / "gates.jsonl").read_bytes().splitlines()
+        decisions = []
+        for line in lines:
+            told = msgspec.json.decode(line)
+            del told["bundle_digest"], told["inputs_digest"]
+            decisions.append(msgspec.convert({"party": party, **told}, GateReport))
+        return list(dict.fromkeys(decisions))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """The active party's held-out customers."""
+
+    rows: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.uint8]
+    alone: npt.NDArray[np.float64]
+    joint: npt.NDArray[np.float64]
+
+    @classmethod
+    def read(cls, path: Path) -> _Scores:
+        with path.open(newline="") as file:
+            table = [tuple(row.values()) for row in csv.DictReader(file)]
+        columns = list(zip(*table, strict=True))
+        return cls(
+            np.array(columns[0], dtype=np.int64),
+            np.array(columns[1], dtype=np.uint8),
+            np.array(columns[2], dtype=np.float64),
+            np.array(columns[3], dtype=np.float64),
+        )
+
+
+def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunReport:
+    """Write report, metrics, scores, wire, bundles and trust file; return the report."""
+    active, passive = spec.active_party.party_id, spec.passive_parties[0].party_id
+    outputs = {
+        party.party_id: _Outputs(workspace.party(party.party_id) / "outputs" / spec.job_id)
+        for party in spec.parties
+    }
+    shutil.copyfile(outputs[active].folder / SCORES, workspace.root / SCORES)
+    scores = _Scores.read(workspace.root / SCORES)
+    evaluation = outputs[active].json("evaluation.json")
+    predictions = {"alone": scores.alone, "joint": scores.joint}
+    if scenario.pooling_allowed:
+        predictions["pooled"] = _pooled(scenario, workspace, spec, scores.rows)
+    cost = {party: outputs[party].json("cost.json") for party in outputs}
+    wire = _wire(cost)
+    metrics = {
+        which: measures.metrics(scores.labels, score) for which, score in predictions.items()
+    }
+    pooled = predictions.get("pooled")
+    psi_counts = _psi_counts(workspace, spec)
+    audit = _export_bundles(workspace, spec)
+    own, peer, shared = (psi_counts[k] for k in ("own_set", "peer_set", "intersection"))
+    run = RunReport(
+        scenario=scenario.name,
+        title=spec.title,
+        suite=spec.suite,
+        purpose=spec.purpose,
+        output_use=spec.output_use,
+        agreement=spec.agreement,
+        label=spec.label.meaning,
+        seed=scenario.seed,
+        started_at=spec.created_at,
+        spec_digest=_spec_digest(workspace, spec),
+        retention_days=scenario.retention.days,
+        pooled_on_this_machine=scenario.pooled_on_this_machine,
+        provenance=scenario.provenance_sentences,
+        limits=scenario.limit_sentences,
+        parties=tuple(
+            PartyReport(
+                party_id=party.party_id,
+                role=party.role,
+                jurisdiction=party.jurisdiction,
+                legal_basis=party.legal_basis,
+                minimum_cohort=party.minimum_cohort,
+                rows_in_file=outputs[party.party_id].json("dataset.json")["rows_in_file"],
+                columns=tuple(column.name for column in party.dataset.columns),
+            )
+            for party in spec.parties
+        ),
+        psi=PsiReport(
+            protocol=spec.alignment.protocol,
+            sizes={active: own, passive: peer},
+            intersection=shared,
+            floor=psi_counts["floor"],
+            wall_s=_seconds(cost, "align"),
+            bytes=_bytes(wire, "align"),
+        ),
+        train=TrainReport(
+            model=spec.model.kind,
+            rounds=spec.model.trees,
+            wall_s=_seconds(cost, "train"),
+            bytes=_bytes(wire, "train"),
+        ),
+        held_out=HeldOut(
+            customers=evaluation["held_out"],
+            positives=evaluation["positives"],
+            trained_on=evaluation["trained_on"],
+        ),
+        metrics=MetricsReport(**metrics),
+        differences=Differences(
+            joint_minus_alone=measures.difference(scores.labels, scores.joint, scores.alone),
+            joint_minus_pooled=(
+                None if pooled is None else measures.difference(scores.labels, scores.joint, pooled)
+            ),
+        ),
+        curves={
+            which: measures.curve(scores.labels, score) for which, score in predictions.items()
+        },
+        learned=what_each_learned(spec, own, peer, shared, evaluation),
+        gates=tuple(decision for party in outputs for decision in outputs[party].decisions(party)),
+        rejects={party: outputs[party].json("dataset.json")["rejects"] for party in outputs},
+        importance={party: _own_importance(outputs[party], spec, party) for party in outputs},
+        gain_by_party=_gain_by_party(outputs[active], spec),
+        parameters=msgspec.to_builtins(spec.model)
+        | {"held_out_percent": spec.evaluation.held_out_percent},
+        versions={
+            "fedcrm": version("fedcrm"),
+            "python": platform.python_version(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+        phase_s={phase: _seconds(cost, phase) for phase in _PHASES},
+        wire=wire,
+        audit={party: audit[party] for party in outputs},
+        trust_file=_TRUST,
+    )
+    _write_json(workspace.root / "metrics.json", metrics_json(run))
+    _write_json(workspace.root / "wire.json", msgspec.to_builtins(wire))
+    (workspace.root / "report.html").write_text(render(run), encoding="utf-8")
+    return run
+
+
+def _pooled(
+    scenario: Scenario, workspace: Workspace, spec: JobSpec, rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return the scores of the model of the joined table; the coordinator's log says it was made."""
+    coordinator = Coordinator.open(workspace.coordinator)
+    try:
+        pooled = compare_in_the_clear(scenario, spec, coordinator.suite)
+        coordinator.record_pooled_comparison(
+            spec, auc=f"{pooled.metrics.auc:.6f}", train=pooled.trained_on, held_out=len(rows)
+        )
+    finally:
+        coordinator.close()
+    return pooled.scores_of(rows)
+
+
+def _wire(cost: dict[str, dict[str, Any]]) -> dict[str, dict[str, Traffic]]:
+    return {
+        party: {
+            phase: Traffic(bytes=spent["bytes_sent"], messages=spent["messages_sent"])
+            for phase, spent in phases.items()
+        }
+        for party, phases in cost.items()
+    }
+
+
+def _bytes(wire: dict[str, dict[str, Traffic]], phase: str) -> int:
+    return sum(phases[phase].bytes for phases in wire.values() if phase in phases)
+
+
+def _seconds(cost: dict[str, dict[str, Any]], phase: str) -> float:
+    """The slower party's time in the phase's steps: waiting for the other is part of it."""
+    return max(phases.get(phase, {}).get("wall_ms", 0) for phases in cost.values()) / 1000
+
+
+def _psi_counts(workspace: Workspace, spec: JobSpec) -> dict[str, int]:
+    node = Node.open(workspace.party(spec.active_party.party_id))
+    try:
+        with node.engine.connect() as connection:
+            events = list(read_events(connection, job=spec.job_id, type_="psi.completed"))
+    finally:
+        node.close()
+    if not events:
+        raise CollectError("the active party's log has no psi.completed event")
+    return events[-1].counts
+
+
+def _own_importance(outputs: _Outputs, spec: JobSpec, party: str) -> dict[str, float]:
+    """How much a party's half uses each of its own columns, as that party counts."""
+    values: dict[str, float] = outputs.json("importance.json")["columns"]
+    return {column.name: values[column.name] for column in spec.party(party).dataset.columns}
+
+
+def _gain_by_party(outputs: _Outputs, spec: JobSpec) -> dict[str, float]:
+    """Total gain of each party's splits, from the active party's half."""
+    values = outputs.json("importance.json")
+    active = spec.active_party
+    own = sum(values["columns"].values())
+    peers = {p.party_id: values["by_party"].get(p.party_id, 0.0) for p in spec.passive_parties}
+    return {active.party_id: own} | peers
+
+
+def _spec_digest(workspace: Workspace, spec: JobSpec) -> str:
+    coordinator = Coordinator.open(workspace.coordinator)
+    try:
+        return spec.digest(coordinator.suite).hex()
+    finally:
+        coordinator.close()
+
+
+def _export_bundles(workspace: Workspace, spec: JobSpec) -> dict[str, AuditReport]:
+    """Write one bundle per log and the trust file that names their keys."""
+    reports = {}
+    trust = [
+        "# Keys of this simulation's logs. Between real organisations these fingerprints are",
+        "# compared by voice or on paper, never taken from the bundles they are to check.",
+    ]
+    coordinator = Coordinator.open(workspace.coordinator)
+    opened: dict[str, Coordinator | Node] = {"coordinator": coordinator}
+    opened |= {p.party_id: Node.open(workspace.party(p.party_id)) for p in spec.parties}
+    try:
+        for name, node in opened.items():
+            bundle = f"{name}.zip"
+            with node.engine.connect() as connection:
+                identity = log_identity(connection)
+                (workspace.root / bundle).write_bytes(export(connection))
+                note = read_checkpoints(connection)[-1]
+            checkpoint, _ = parse_checkpoint(note, digest_bytes=identity.suite.digest_bytes)
+            reports[name] = AuditReport(
+                events=checkpoint.tree_size, root=checkpoint.root_hash.hex(), bundle=bundle
+            )
+            trust += [
+                "",
+                "[[party]]",
+                f'origin = "{identity.origin}"',
+                f'suite = "{identity.suite.name}"',
+                f'fingerprint = "{identity.fingerprint}"',
+            ]
+    finally:
+        for node in opened.values():
+            node.close()
+    (workspace.root / _TRUST).write_text("\n".join(trust) + "\n")
+    return reports
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")

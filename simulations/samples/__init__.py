@@ -1,0 +1,1 @@
+"""Sample tables that scenarios name instead of bringing files of their own."""

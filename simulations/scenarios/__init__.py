@@ -1,0 +1,1 @@
+"""Packaged scenarios; each file is also a commented example of the format."""

@@ -1,0 +1,108 @@
+"""The last thing a simulation prints: what came out, for somebody who runs a business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from compliance.decision import Verdict
+from simulations.report import figures, wording
+from simulations.report.model import RunReport
+from simulations.report.strings import ENGLISH, Strings
+
+_INDENT = (0, 0, 0, 2)
+
+
+def print_summary(run: RunReport, console: Console, out: Path, t: Strings = ENGLISH) -> None:
+    """Print the closing table; ``out`` is the folder the report and bundles are in.
+
+    Whatever a scenario file says is printed as it is, never as markup.
+    """
+    console.print()
+    console.print(f"[bold]{escape(run.title)}[/bold]", highlight=False)
+    console.print()
+    console.print(Padding(_customers(run, t), _INDENT))
+    console.print()
+    console.print(Padding(_predictions(run, t), _INDENT))
+    console.print()
+    console.print(wording.headline(run, t), style="bold", highlight=False, markup=False)
+    console.print(wording.against_pooled(run, t), highlight=False, markup=False)
+    _print_open_questions(run, console, t)
+    _print_learned(run, console, t)
+    console.print()
+    console.print(Padding(_files(run, out, t), _INDENT))
+
+
+def _customers(run: RunReport, t: Strings) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for party in run.parties:
+        left_out = sum(run.rejects.get(party.party_id, {}).values())
+        table.add_row(
+            escape(t["tile_customers"].format(party=party.party_id)),
+            figures.whole(run.psi.sizes[party.party_id]),
+            t["summary_left_out"].format(rows=left_out) if left_out else "",
+        )
+    table.add_row(
+        t["tile_shared"],
+        f"[bold]{figures.whole(run.psi.intersection)}[/bold]",
+        t["summary_floor"].format(floor=figures.whole(run.psi.floor)),
+    )
+    return table
+
+
+def _predictions(run: RunReport, t: Strings) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column(escape(t["summary_can_predict"].format(label=run.label)), ratio=1)
+    table.add_column("AUC", justify="right", no_wrap=True)
+    table.add_column(t["interval"], justify="right", no_wrap=True)
+    table.add_column("KS", justify="right", no_wrap=True)
+    for which, metrics in run.shown_metrics():
+        table.add_row(
+            escape(wording.model_name(run, which, t)),
+            f"[bold]{figures.metric(metrics.auc)}[/bold]",
+            f"{figures.metric(metrics.auc_low)} – {figures.metric(metrics.auc_high)}",
+            figures.metric(metrics.ks),
+        )
+    return table
+
+
+def _print_open_questions(run: RunReport, console: Console, t: Strings) -> None:
+    for outcome in wording.gate_outcomes(run):
+        if outcome.verdict in (Verdict.NEEDS_APPROVAL, Verdict.DENY):
+            title = "legal_title" if outcome.verdict is Verdict.NEEDS_APPROVAL else "stopped_title"
+            console.print()
+            console.print(f"{t[title]} ({outcome.gate})", style="bold yellow", highlight=False)
+            console.print(Padding(escape(outcome.reason), _INDENT), highlight=False)
+
+
+def _print_learned(run: RunReport, console: Console, t: Strings) -> None:
+    console.print()
+    console.print(t["learned"], style="bold")
+    for party, sentences in run.learned.items():
+        for sentence in sentences:
+            console.print(Padding(escape(f"{party}: {sentence}"), _INDENT), highlight=False)
+
+
+def _files(run: RunReport, out: Path, t: Strings) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    sent = {
+        party.party_id: sum(traffic.bytes for traffic in run.wire.get(party.party_id, {}).values())
+        for party in run.parties
+    }
+    for party, count in sent.items():
+        table.add_row(escape(t["summary_sent"].format(party=party)), figures.size(count))
+    table.add_row(t["seconds"], figures.seconds(sum(run.phase_s.values())))
+    table.add_row(t["summary_report"], escape(str(out / "report.html")))
+    bundles = ", ".join(run.audit[party].bundle for party in sorted(run.audit))
+    table.add_row(t["summary_bundles"], escape(f"{bundles} ({out})"))
+    table.add_row(t["summary_verify"], escape(wording.verify_command(run)))
+    return table

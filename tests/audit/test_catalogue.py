@@ -1,0 +1,90 @@
+"""The catalogue is closed, consistent, and cannot carry an identifier by accident."""
+
+from __future__ import annotations
+
+import pytest
+
+from audit.catalogue import (
+    CATALOGUE,
+    DETAIL_KINDS,
+    INTENTS,
+    RETENTION_MEANING,
+    VISIBILITY_MEANING,
+    EventType,
+    is_code,
+    is_digest,
+    is_label,
+    outcomes_of,
+)
+
+
+@pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE.keys())
+def test_every_type_is_complete(row: EventType) -> None:
+    assert row.details <= DETAIL_KINDS.keys()
+    assert row.meaning[0].isupper()
+    assert row.meaning.endswith(".")
+    assert "\n" not in row.meaning
+    assert row.visibility in VISIBILITY_MEANING
+    assert row.retention in RETENTION_MEANING
+    assert row.ends is None or row.ends in CATALOGUE
+    assert row.ends is not None or not row.end_required
+
+
+def test_every_intent_can_end_well_and_badly() -> None:
+    assert INTENTS == {name for name in CATALOGUE if name.endswith(".intended")}
+    for intent in INTENTS:
+        ends = outcomes_of(intent)
+        assert any(name.endswith(".failed") for name in ends)
+        assert len(ends) >= 2
+
+
+def test_every_detail_kind_is_used() -> None:
+    assert DETAIL_KINDS.keys() == {key for row in CATALOGUE.values() for key in row.details}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "13800138000",
+        "+8613800138000",
+        "11010519491231002X",
+        "110105194912310021",
+        "someone@example.org",
+        "two words",
+        "名",
+        "",
+        "x" * 129,
+        7,
+    ],
+)
+def test_codes_refuse_identifiers(value: object) -> None:
+    assert not is_code(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "13800138000",
+        "138 0013 8000",
+        "+86 138-0013-8000",
+        "11010519491231002X",
+        "a@b",
+        'quote"',
+        "back\\slash",
+        "line\nbreak",
+        "bidi\u202eoverride",
+        " leading",
+        "",
+        None,
+    ],
+)
+def test_labels_refuse_identifiers_and_control_characters(value: object) -> None:
+    assert not is_label(value)
+
+
+def test_what_is_needed_is_accepted() -> None:
+    assert is_code("job-01JD2K/ecdh:v1+x")
+    assert is_label("年收入 (annual income)")
+    assert is_digest("ab" * 32)
+    assert not is_digest("AB" * 32)
+    assert not is_digest("ab" * 8)
