@@ -105,7 +105,8 @@ class Verification:
         given = {bundle.origin for bundle in self.bundles}
         lines.extend(
             f"whether {party}'s log agrees: its bundle was not given"
-            for party in sorted(self._signers() - given)
+            for party in sorted(self._signers())
+            if party not in given
         )
         withheld = sum(b.chain.withheld for b in self.bundles if b.chain)
         if withheld:
@@ -122,7 +123,7 @@ class Verification:
             )
         return lines
 
-    def _signers(self) -> set[str | None]:
+    def _signers(self) -> set[str]:
         return {
             party
             for bundle in self.bundles

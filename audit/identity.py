@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from audit.checkpoint import SIGNATURE_TYPES, check_origin
 from audit.event import Event, EventError, Source, from_hex
@@ -16,7 +16,8 @@ class LogIdentity:
     """One log, the key that signs its checkpoints, and whether a simulation wrote it."""
 
     origin: str
-    suite: Suite
+    suite: Suite = field(compare=False)
+    """Suites hold no state and do not compare; a key tells them apart."""
     public_key: bytes
     source: Source
 

@@ -191,19 +191,26 @@ class AuditLog:
         not signed. If nothing was added since, the last checkpoint is returned.
         Raises :class:`AuditError`.
         """
+        try:
+            return self._checkpoint(connection, sign)
+        except CheckpointError as error:
+            raise AuditError(f"the checkpoint was not signed by the log's key: {error}") from None
+        except SQLAlchemyError as error:
+            raise AuditError("the checkpoint could not be written; roll back") from error
+
+    def _checkpoint(self, connection: Connection, sign: Sign) -> Checkpoint:
         suite = self.identity.suite
         frontier = self._last_frontier(connection)
         start = frontier.size
-        for seq, stored, entry in _rows(connection, start):
-            if seq != frontier.size or leaf_hash(suite, entry) != stored:
-                raise AuditError(f"entry {seq} was altered; run fsck; no checkpoint was signed")
-            frontier.append(stored)
+        query = select(entries).where(entries.c.seq >= start).order_by(entries.c.seq)
+        for row in connection.execute(query):
+            if row.seq != frontier.size or leaf_hash(suite, row.entry) != row.leaf_hash:
+                raise AuditError(f"entry {row.seq} was altered; run fsck; nothing was signed")
+            frontier.append(row.leaf_hash)
         if frontier.size == 0:
             raise AuditError("there is no log to sign")
         checkpoint = Checkpoint(self.identity.origin, frontier.size, frontier.root())
-        if frontier.size == start:
-            return checkpoint
-        try:
+        if frontier.size > start:
             note = sign_checkpoint(
                 checkpoint, suite=suite, public_key=self.identity.public_key, sign=sign
             )
@@ -211,10 +218,6 @@ class AuditLog:
                 checkpoints.insert(),
                 {"tree_size": frontier.size, "note": note, "frontier": frontier.to_bytes()},
             )
-        except CheckpointError as error:
-            raise AuditError(f"the checkpoint was not signed by the log's key: {error}") from None
-        except SQLAlchemyError as error:
-            raise AuditError("the checkpoint could not be written; roll back") from error
         return checkpoint
 
     def _event(self, draft: EventDraft, row: EventType, seq: int, previous: bytes) -> Event:
@@ -373,12 +376,6 @@ def _tail(connection: Connection) -> tuple[int, bytes] | None:
     except SQLAlchemyError as error:
         raise AuditError("the audit log cannot be read; nothing was written") from error
     return None if row is None else (row.seq, row.leaf_hash)
-
-
-def _rows(connection: Connection, start: int) -> Iterator[tuple[int, bytes, bytes]]:
-    query = select(entries.c.seq, entries.c.leaf_hash, entries.c.entry)
-    for row in connection.execute(query.where(entries.c.seq >= start).order_by(entries.c.seq)):
-        yield row.seq, row.leaf_hash, row.entry
 
 
 def _check_intent(

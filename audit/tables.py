@@ -13,11 +13,13 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Dialect,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    TypeDecorator,
     event,
     text,
 )
@@ -27,6 +29,22 @@ metadata = MetaData()
 
 _Position = BigInteger().with_variant(Integer(), "sqlite")
 
+
+class _StoredBytes(TypeDecorator[bytes]):
+    """Bytes, whatever the database holds.
+
+    SQLite keeps a value of any type in any column. A forged row must be judged by its bytes and
+    not stop the reader.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: Any, _: Dialect) -> bytes:
+        """Return the stored value as bytes."""
+        return value if isinstance(value, bytes) else str(value).encode()
+
+
 entries = Table(
     "audit_entries",
     metadata,
@@ -35,8 +53,8 @@ entries = Table(
     Column("job", String(128), index=True),
     Column("intent", _Position, unique=True),
     Column("joint_digest", String(128), unique=True),
-    Column("leaf_hash", LargeBinary, nullable=False),
-    Column("entry", LargeBinary, nullable=False),
+    Column("leaf_hash", _StoredBytes, nullable=False),
+    Column("entry", _StoredBytes, nullable=False),
 )
 """The canonical bytes of each event; the other columns are copies for look-ups."""
 
@@ -44,8 +62,8 @@ checkpoints = Table(
     "audit_checkpoints",
     metadata,
     Column("tree_size", _Position, primary_key=True, autoincrement=False),
-    Column("note", LargeBinary, nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("note", _StoredBytes, nullable=False),
+    Column("frontier", _StoredBytes, nullable=False),
 )
 """Every signed checkpoint, with the tree's right edge at its size."""
 

@@ -7,18 +7,24 @@ reject file with its row number and reason (never its values), and the counts go
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
-from models.boosted_trees.table import Column, ColumnTable
+from audit.catalogue import is_label
+from models.boosted_trees.table import Column, ColumnTable, Mask, Rows
 from party_node.errors import DatasetError
 from protocols.identifiers import Unusable, normalise, protocol_input
 from protocols.session.job_spec import ColumnTerms, IdentifierKind
@@ -26,11 +32,16 @@ from protocols.suite import Suite
 
 NULL_TEXTS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 UNUSABLE_LIMIT = 0.5
-_ROW = "row"
+_MAX_BLOCK_BYTES = 2**31 - 1
+_READABLE = "it must be UTF-8 CSV with a header, or Parquet"
 
 
 class LabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a column becomes the 0/1 label: equal to a text, or above a number."""
+    """How a column becomes the 0/1 label: equal to a text, or above a number.
+
+    What is equal is the text as it stands in a CSV. A Parquet column's whole numbers are written
+    without a point, its booleans ``true`` and ``false``, its dates as in 2026-11-21.
+    """
 
     column: str
     equals: str | None = None
@@ -40,6 +51,8 @@ class LabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse a rule with no condition, or with two."""
         if (self.equals is None) == (self.above is None):
             raise ValueError("a label rule is either `equals` or `above`")
+        if self.above is not None and not math.isfinite(self.above):
+            raise ValueError("`above` must be a finite number")
 
 
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,6 +69,17 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     label_purpose: str | None = None
     minimum_cohort: int
     """This node's own floor; a job's may only be stricter."""
+
+    def __post_init__(self) -> None:
+        """Refuse a column with two uses: an identifier or a label is never a feature."""
+        names = [self.identifier_column, *(column.name for column in self.columns)]
+        if self.label is not None:
+            names.append(self.label.column)
+        twice = [name for name, uses in Counter(names).items() if uses > 1]
+        if twice:
+            raise ValueError(
+                f"column {twice[0]!r} is used twice; identifier, features and label must differ"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,20 +111,29 @@ def read_dataset(registration: Registration, suite: Suite, reject_file: Path) ->
     if not path.is_file():
         raise DatasetError(f"no file {path}", "check the dataset's path")
     rejects = _Rejects()
-    frame, rows_in_file = _read_frame(path, registration, rejects)
-    identifiers, inputs, kept = _identify(frame, registration, suite, rejects)
-    frame = frame.iloc[kept]
-    good = np.ones(len(frame), dtype=bool)
+    before = path.stat()
+    table, rows, rows_in_file = _read_table(path, registration, rejects)
+    digest = _file_digest(path, suite)
+    after = path.stat()
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (
+        after.st_ino,
+        after.st_size,
+        after.st_mtime_ns,
+    ):
+        raise DatasetError(f"{path} changed while it was read", "run again when it is complete")
+    identifiers, inputs, kept = _identify(table, rows, registration, suite, rejects)
+    table, rows = table.take(kept), rows[kept]
+    good = np.ones(len(rows), dtype=bool)
     columns = []
     for terms in registration.columns:
-        values, bad = _column_values(frame[terms.name], terms)
-        rejects.add(frame[_ROW].to_numpy()[bad & good], "not_a_number", terms.name)
+        values, bad = _column_values(table[terms.name], terms)
+        rejects.add(rows[bad & good], "not_a_number", terms.name)
         good &= ~bad
         columns.append((terms, values))
     labels = None
     if registration.label is not None:
-        labels, bad = _label_values(frame[registration.label.column], registration.label)
-        rejects.add(frame[_ROW].to_numpy()[bad & good], "no_label", registration.label.column)
+        labels, bad = _label_values(table[registration.label.column], registration.label)
+        rejects.add(rows[bad & good], "no_label", registration.label.column)
         good &= ~bad
         labels = labels[good]
     rejects.write(reject_file)
@@ -113,9 +146,9 @@ def read_dataset(registration: Registration, suite: Suite, reject_file: Path) ->
             f"reasons per row are in {reject_file}",
         )
     return Dataset(
-        digest=_file_digest(path, suite),
+        digest=digest,
         rows_in_file=rows_in_file,
-        source_rows=frame[_ROW].to_numpy()[good],
+        source_rows=rows[good],
         identifiers=[i for i, ok in zip(identifiers, good, strict=True) if ok],
         protocol_inputs=[i for i, ok in zip(inputs, good, strict=True) if ok],
         table=ColumnTable(
@@ -131,8 +164,8 @@ class _Rejects:
     def __init__(self) -> None:
         self.rows: list[tuple[int, str, str]] = []
 
-    def add(self, rows: np.ndarray | list[int], reason: str, column: str = "") -> None:
-        self.rows.extend((int(row), reason, column) for row in rows)
+    def add(self, rows: Rows | list[int], reason: str, column: str = "") -> None:
+        self.rows.extend((int(row), str(reason), column) for row in rows)
 
     @property
     def counts(self) -> Counter[str]:
@@ -146,76 +179,153 @@ class _Rejects:
             writer.writerows(sorted(self.rows))
 
 
-def _read_frame(
+def _read_table(
     path: Path, registration: Registration, rejects: _Rejects
-) -> tuple[pd.DataFrame, int]:
+) -> tuple[pa.Table, Rows, int]:
+    """Return the registered columns, each row's number in the file, and the rows in the file."""
     wanted = [registration.identifier_column, *(c.name for c in registration.columns)]
-    if registration.label is not None and registration.label.column not in wanted:
+    if registration.label is not None:
         wanted.append(registration.label.column)
     try:
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, rejects)
+        if path.suffix.lower() == ".parquet":
+            table = _read_parquet(path, wanted)
+        else:
+            table = _read_csv(path, wanted, rejects)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        kind = type(error).__name__
-        raise DatasetError(
-            f"cannot read {path} ({kind})", "it must be UTF-8 CSV with a header, or Parquet"
-        ) from None
-    missing = [name for name in wanted if name not in table.column_names]
-    if missing:
-        raise DatasetError(
-            f"{path} has no column {', '.join(map(repr, missing))}",
-            f"it has: {', '.join(table.column_names)}",
-        )
-    frame = table.select(dict.fromkeys(wanted)).to_pandas()
+        # Arrow's text can quote a cell.
+        raise DatasetError(f"cannot read {path} ({type(error).__name__})", _READABLE) from None
+    except MemoryError:
+        raise DatasetError(f"{path} does not fit into this machine's memory") from None
+    for name in wanted:
+        _check_type(path, name, table.schema.field(name).type)
     broken = np.array([row for row, _, _ in rejects.rows], dtype=np.int64)
-    rows_in_file = len(frame) + len(broken)
-    frame[_ROW] = np.setdiff1d(np.arange(1, rows_in_file + 1), broken)
-    return frame, rows_in_file
+    rows_in_file = table.num_rows + len(broken)
+    rows = np.setdiff1d(np.arange(1, rows_in_file + 1, dtype=np.int64), broken)
+    return table, rows, rows_in_file
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    return pa_parquet.read_table(path)
+def _read_parquet(path: Path, wanted: list[str]) -> pa.Table:
+    with pa_parquet.ParquetFile(path) as file:
+        _check_columns(path, file.schema_arrow.names, wanted)
+        return file.read(columns=wanted)
 
 
-def _read_csv(path: Path, rejects: _Rejects) -> pa.Table:
+def _read_csv(path: Path, wanted: list[str], rejects: _Rejects) -> pa.Table:
     def broken(row: pa_csv.InvalidRow) -> str:
-        # pyarrow counts the header as line 1.
+        # pyarrow counts records, the header as number 1, and no blank lines.
         rejects.add([row.number - 1], "wrong_number_of_fields")
         return "skip"
 
-    with path.open("rb") as file:
-        header = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+    records = _csv_records(path)
+    header = next(records, None)
+    if header is None:
+        raise DatasetError(f"{path} is empty", _READABLE)
+    _check_columns(path, header, wanted)
+    if next(records, None) is None:
+        return pa.table({name: pa.array([], pa.string()) for name in wanted})
+    if _has_quotes(path):
+        # pyarrow reads on where a quote is misplaced, and would take many rows for one value.
+        for _ in records:
+            pass
     return pa_csv.read_csv(
         path,
-        read_options=pa_csv.ReadOptions(use_threads=False),
-        parse_options=pa_csv.ParseOptions(invalid_row_handler=broken),
+        read_options=pa_csv.ReadOptions(
+            # With threads no row numbers; in one block no value is cut at a block's edge.
+            use_threads=False,
+            block_size=min(path.stat().st_size + 1, _MAX_BLOCK_BYTES),
+        ),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=broken),
         convert_options=pa_csv.ConvertOptions(
+            include_columns=wanted,
             # Every cell as text: 0138... keeps its zero, and what is a number is decided below.
-            column_types=dict.fromkeys(header, pa.string()),
+            column_types=dict.fromkeys(wanted, pa.string()),
             null_values=list(NULL_TEXTS),
             strings_can_be_null=True,
         ),
     )
 
 
+def _csv_records(path: Path) -> Iterator[list[str]]:
+    """Yield the file's records, strictly quoted; blank lines are none."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            yield from filter(None, reader)
+        except csv.Error:
+            raise DatasetError(
+                f"{path} is not well-formed CSV at line {reader.line_num}",
+                'a value with a comma, a quote or a line break is quoted: "5"" disk"',
+            ) from None
+
+
+def _has_quotes(path: Path) -> bool:
+    with path.open("rb") as file:
+        return any(b'"' in chunk for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+def _check_columns(path: Path, names: Sequence[str], wanted: list[str]) -> None:
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        # The first line of a file without a header is somebody's row: it is not repeated.
+        looks_like_names = all(is_label(name) and not _is_number(name) for name in names)
+        raise DatasetError(
+            f"{path} has no column {', '.join(map(repr, missing))}",
+            f"it has: {', '.join(names)}"
+            if looks_like_names
+            else "its first line does not look like column names; add a header",
+        )
+    for name in wanted:
+        if list(names).count(name) > 1:
+            raise DatasetError(f"{path} has more than one column {name!r}", "rename one of them")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_type(path: Path, name: str, type_: pa.DataType) -> None:
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    if not any(is_one(type_) for is_one in (*_TEXT, *_NUMBERS, *_DATES, pa.types.is_null)):
+        raise DatasetError(
+            f"column {name!r} of {path} holds {type_}",
+            "text, numbers, booleans and dates can be used; convert it where the file is made",
+        )
+
+
+_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_NUMBERS = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+)
+_DATES = (pa.types.is_date,)
+
+
 def _identify(
-    frame: pd.DataFrame, registration: Registration, suite: Suite, rejects: _Rejects
+    table: pa.Table, rows: Rows, registration: Registration, suite: Suite, rejects: _Rejects
 ) -> tuple[list[bytes], list[bytes], list[int]]:
     identifiers: list[bytes] = []
     inputs: list[bytes] = []
     kept: list[int] = []
     seen: set[bytes] = set()
     column = registration.identifier_column
-    for index, (row, value) in enumerate(zip(frame[_ROW], frame[column], strict=True)):
-        if value is None or value is pd.NA or value != value:
-            rejects.add([row], "missing_identifier", column)
+    for index, text in enumerate(_texts(table[column])):
+        if text is None:
+            rejects.add([rows[index]], "missing_identifier", column)
             continue
         try:
-            normalised = normalise(registration.identifier_kind, _as_text(value))
+            normalised = normalise(registration.identifier_kind, text)
         except Unusable as unusable:
-            rejects.add([row], unusable.reason, column)
+            rejects.add([rows[index]], unusable.reason, column)
             continue
         if normalised in seen:
-            rejects.add([row], "duplicate_identifier", column)
+            rejects.add([rows[index]], "duplicate_identifier", column)
             continue
         seen.add(normalised)
         identifiers.append(normalised)
@@ -224,33 +334,61 @@ def _identify(
     return identifiers, inputs, kept
 
 
-def _as_text(value: object) -> str:
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    """Return each value as a CSV would hold it, None where it is missing."""
+    # Not through pandas: it turns integers beside a null into floats, and so into other IDs.
+    return [_as_text(value) for value in column.to_pylist()]
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
     # A Parquet file may hold numbers where a CSV holds digits; 13800138000.0 is one of them.
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float | Decimal) and value == value // 1:
         return str(int(value))
     return str(value)
 
 
-def _column_values(series: pd.Series, terms: ColumnTerms) -> tuple[np.ndarray, np.ndarray]:
+def _column_values(column: pa.ChunkedArray, terms: ColumnTerms) -> tuple[npt.NDArray[Any], Mask]:
     """Return values (float64 with NaN, or object str/None) and which rows are unusable."""
-    absent = series.isna().to_numpy()
     if terms.kind == "categorical":
-        values = np.empty(len(series), dtype=object)
-        for index, value in enumerate(series):
-            values[index] = None if absent[index] else _as_text(value)
-        return values, np.zeros(len(series), dtype=bool)
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.empty(len(column), dtype=object)
+        values[:] = _texts(column)
+        return values, np.zeros(len(column), dtype=bool)
+    numbers, absent = _numbers(column)
     return numbers, ~absent & ~np.isfinite(numbers)
 
 
-def _label_values(series: pd.Series, rule: LabelRule) -> tuple[np.ndarray, np.ndarray]:
-    absent = series.isna().to_numpy()
-    if rule.equals is not None:
-        positive = np.array([not a and _as_text(v) == rule.equals for a, v in zip(absent, series)])
-        return positive.astype(np.uint8), absent
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+def _label_values(column: pa.ChunkedArray, rule: LabelRule) -> tuple[npt.NDArray[np.uint8], Mask]:
+    """Return the labels and which rows have none."""
+    if rule.above is None:
+        texts = _texts(column)
+        positive = np.array([text == rule.equals for text in texts], dtype=np.uint8)
+        return positive, np.array([text is None for text in texts], dtype=bool)
+    numbers, _ = _numbers(column)
     with np.errstate(invalid="ignore"):
         return (numbers > rule.above).astype(np.uint8), ~np.isfinite(numbers)
+
+
+def _numbers(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.float64], Mask]:
+    """Return float64 values, NaN for what is missing or no number, and which are missing.
+
+    A date is no number: which unit and which day zero would be a guess.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if any(is_one(column.type) for is_one in _NUMBERS):
+        numbers = np.array(
+            [math.nan if v is None else float(v) for v in column.to_pylist()], dtype=np.float64
+        )
+        return numbers, np.isnan(numbers)
+    texts = pd.Series(_texts(column), dtype=object)
+    if any(is_one(column.type) for is_one in _DATES):
+        return np.full(len(texts), math.nan), texts.isna().to_numpy()
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers, texts.isna().to_numpy()
 
 
 def _file_digest(path: Path, suite: Suite) -> bytes:

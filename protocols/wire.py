@@ -39,9 +39,11 @@ def decode(data: bytes, type_: type[M]) -> M:
         raise DecodeError(f"{type_.__name__} of {len(data)} bytes; at most {type_.max_bytes}")
     try:
         message = msgspec.msgpack.decode(data, type=type_)
+        # Inside the try: what nests just deep enough to decode can be too deep to encode.
+        canonical = encode(message)
     except (msgspec.DecodeError, ValueError, RecursionError):
         # The library's text can quote the input: the peer's bytes stay out of our errors.
         raise DecodeError(f"not a well-formed {type_.__name__}") from None
-    if encode(message) != data:
+    if canonical != data:
         raise DecodeError(f"{type_.__name__} is not in canonical form")
     return message

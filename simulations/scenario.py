@@ -360,6 +360,8 @@ def _check_parties(tables: ScenarioTables, refuse: Any) -> None:
                 f"party id {party_id!r} is not usable",
                 "a lower-case letter, then letters, digits or dashes, at most 32",
             )
+        if party_id == "coordinator":
+            refuse("no party can be called 'coordinator'", "the coordinator has that name")
         if ids.count(party_id) > 1:
             refuse(f"two parties are called {party_id!r}", "give each party its own id")
     roles = [party.role for party in tables.parties]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from gmpy2 import mpz
@@ -26,7 +27,6 @@ def level_histograms(
     parents: dict[int, Histogram],
     binned: BinnedTable,
     summands: Summands,
-    public_key: PublicKey,
 ) -> Role[dict[int, Histogram]]:
     """Return the histogram of each open node, by number; ``parents`` is the level above's.
 
@@ -35,38 +35,43 @@ def level_histograms(
     """
     columns = len(binned.codes)
     bins = sum(column.size + 1 for column in binned.binning.columns)
-    total = columns * sum(len(node.rows) for node in nodes)
-    done = 0
+    progress = Progress("sum gradients", 0, columns * sum(len(node.rows) for node in nodes))
     histograms: dict[int, Histogram] = {}
     for node in sorted(nodes, key=lambda node: len(node.rows)):
-        yield Progress("sum gradients", done, total)
         smaller = histograms.get(node.sibling)
         if smaller and SUBTRACTION_COST * bins < columns * len(node.rows):
-            histograms[node.number] = _subtract(parents[node.parent], smaller, public_key)
+            histograms[node.number] = _subtract(parents[node.parent], smaller, summands.public_key)
+            progress = replace(progress, done=progress.done + columns * len(node.rows))
+            yield progress
         else:
             histogram = []
             for index in range(columns):
-                histogram.append((yield from _sum(node.rows, index, binned, summands, public_key)))
-                yield Progress("sum gradients", done + (index + 1) * len(node.rows), total)
+                sums = yield from _sum(node.rows, index, binned, summands, progress)
+                histogram.append(sums)
+                progress = replace(progress, done=progress.done + len(node.rows))
+            yield progress
             histograms[node.number] = histogram
-        done += columns * len(node.rows)
-    yield Progress("sum gradients", total, total)
     return histograms
 
 
 def _sum(
-    rows: Rows, column: int, binned: BinnedTable, summands: Summands, public_key: PublicKey
+    rows: Rows,
+    column: int,
+    binned: BinnedTable,
+    summands: Summands,
+    progress: Progress,
 ) -> Role[list[mpz]]:
+    """Return the sums of one column's bins, the missing rows' first."""
     bins, codes = binned.binning.columns[column], binned.codes[column]
     sums = [mpz(1)] * (bins.size + 1)
     for start in range(0, len(rows), BLOCK_ROWS):
+        yield replace(progress, done=progress.done + start)
         block = rows[start : start + BLOCK_ROWS]
         by_bin = block[np.argsort(codes[block], kind="stable")]
         counts = bin_counts(codes, block, bins)
         segments = np.split(by_bin, np.cumsum(counts)[:-1])
         partial = summands.sums(segment.tolist() for segment in segments)
-        sums = [public_key.add(a, b) for a, b in zip(sums, partial, strict=True)]
-        yield Progress("sum column", start + len(block), len(rows))
+        sums = [summands.public_key.add(a, b) for a, b in zip(sums, partial, strict=True)]
     return sums
 
 

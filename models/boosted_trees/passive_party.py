@@ -81,14 +81,15 @@ def grow_tree(
     for depth in range(1, options.depth + 1):
         if not nodes:
             break
-        histograms = yield from level_histograms(nodes, histograms, binned, summands, public_key)
+        histograms = yield from level_histograms(nodes, histograms, binned, summands)
         offers = []
         for done, node in enumerate(nodes):
-            yield Progress("pack sums", done, len(nodes))
+            progress = Progress("pack sums", done, len(nodes))
             offer, sums = _candidates(node, histograms[node.number], binned, options, public_key)
             order = shuffle.permutation(len(offer))
             offers.append([offer[at] for at in order])
-            packed = yield from _pack([sums[at] for at in order], packing, public_key, randomness)
+            shuffled = [sums[at] for at in order]
+            packed = yield from _pack(shuffled, packing, public_key, randomness, progress)
             yield Send(active, CandidateSums(public_key.encode_ciphertexts(packed)))
         yield Progress("pack sums", len(nodes), len(nodes))
 
@@ -140,13 +141,17 @@ def _candidates(
 
 
 def _pack(
-    sums: Sequence[mpz], packing: Packing, public_key: PublicKey, randomness: RandomStream
+    sums: Sequence[mpz],
+    packing: Packing,
+    public_key: PublicKey,
+    randomness: RandomStream,
+    progress: Progress,
 ) -> Role[list[mpz]]:
     """Return re-randomised ciphertexts of ``packing.slots`` sums each."""
     packed: list[mpz] = []
     batch = PACK_BATCH * packing.slots
     for start in range(0, len(sums), batch):
-        yield Progress("pack ciphertexts", start, len(sums))
+        yield progress
         full = packing.pack_many(sums[start : start + batch], public_key)
         packed += public_key.rerandomise_many(full, randomness)
     return packed

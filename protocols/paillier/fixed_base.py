@@ -60,6 +60,8 @@ class FixedBase:
         """
         if len(exponents) != len(offsets):
             raise ValueError(f"{len(exponents)} exponents but {len(offsets)} offsets")
+        if not exponents:
+            return []
         modulus, root = self._modulus, self._root
         digits = [exponent.to_bytes(self._exponent_bytes, "little") for exponent in exponents]
         products, sums = [mpz(1)] * len(digits), list(offsets)

@@ -18,7 +18,7 @@ class Summands:
     """
 
     def __init__(self, public_key: PublicKey) -> None:
-        self._public_key = public_key
+        self.public_key = public_key
         self._residues: list[mpz] = []
         self._slopes: list[mpz] = []
 
@@ -27,7 +27,7 @@ class Summands:
 
     def extend(self, ciphertexts: Iterable[mpz]) -> None:
         """Append ``ciphertexts``, which came through ``decode_ciphertexts``."""
-        n = self._public_key.n
+        n = self.public_key.n
         for ciphertext in ciphertexts:
             quotient, residue = f_divmod(ciphertext, n)
             self._residues.append(residue)
@@ -39,7 +39,7 @@ class Summands:
         An empty segment gives 1, a ciphertext of zero with no randomness: results are to be
         re-randomised before they leave the party.
         """
-        n, n_squared = self._public_key.n, self._public_key.n_squared
+        n, n_squared = self.public_key.n, self.public_key.n_squared
         residues, slopes = self._residues, self._slopes
         results = []
         for segment in segments:

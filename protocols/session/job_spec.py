@@ -7,7 +7,10 @@ executed, and a parameter below the floor its protocol states is refused here, i
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -15,7 +18,14 @@ import msgspec
 from protocols.errors import DecodeError
 from protocols.suite import Suite, canonical
 
-_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}")
+# What an event can hold (audit/catalogue.py): nothing shaped like a phone number or an ID.
+_REFERENCE = re.compile(r"(?!\d{7,}$)(?!\d{17}[Xx]$)[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}")
+# Job and party ids name files and logs as well: no separator, and at least one letter.
+_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,18})?")
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+_MISLEADING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_MAX_INTEGER = canonical.MAX_INTEGER
 
 Purpose: TypeAlias = Literal["credit_need", "creditworthiness", "churn"]
 IdentifierKind: TypeAlias = Literal["phone", "resident_id", "email", "opaque"]
@@ -116,6 +126,7 @@ class EvaluationTerms(_Terms, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a split that trains on nothing or tests on nothing."""
         _within("held_out_percent", self.held_out_percent, 5, 50)
+        _within("split_seed", self.split_seed, 0, _MAX_INTEGER)
         _within("minimum_held_out", self.minimum_held_out, 10, 1_000_000)
 
 
@@ -164,12 +175,17 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse specs that contradict themselves; the law's questions are ``compliance/``'s."""
-        for name in ("job_id", "agreement", "proposed_by"):
-            if not _REFERENCE.fullmatch(getattr(self, name)):
-                raise ValueError(f"{name} must be a short reference without spaces")
+        _check_id("job_id", self.job_id)
+        _check_reference("agreement", self.agreement)
+        if self.proposed_by:  # that nobody is named is gate G22's to refuse, and to record
+            _check_reference("proposed_by", self.proposed_by)
         ids = [party.party_id for party in self.parties]
+        for party_id in ids:
+            _check_id("party_id", party_id)
         if len(set(ids)) != len(ids):
             raise ValueError("party ids must differ")
+        if len({party.public_key for party in self.parties}) != len(ids):
+            raise ValueError("the parties' public keys must differ")
         if [p.role for p in self.parties].count("active_party") != 1 or len(ids) != 2:
             raise ValueError("this release takes one active and one passive party")
         if self.label.party_id != self.active_party.party_id:
@@ -181,8 +197,20 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
             columns = [c.name for c in party.dataset.columns]
             if len(set(columns)) != len(columns):
                 raise ValueError(f"columns of {party.party_id} must differ")
-            if party.minimum_cohort < 1:
-                raise ValueError("minimum_cohort must be at least 1")
+            if party.role == "passive_party" and not columns:
+                raise ValueError(f"{party.party_id} brings no column: there is nothing to learn")
+            _within("minimum_cohort", party.minimum_cohort, 1, _MAX_INTEGER)
+        if len({party.dataset.identifier_kind for party in self.parties}) != 1:
+            raise ValueError("the parties' identifiers are of different kinds: none would match")
+        if not {output.recipient for output in self.outputs} <= set(ids):
+            raise ValueError("an output's recipient is not a party of the job")
+        created = _instant("created_at", self.created_at)
+        if _instant("expires_at", self.expires_at) <= created:
+            raise ValueError("expires_at must be later than created_at")
+        if any(unicodedata.category(c) in _MISLEADING for t in _texts(self) for c in t):
+            # An officer approves what is shown: control and format characters can hide or
+            # reorder text.
+            raise ValueError("a text holds a control or format character")
 
     @property
     def active_party(self) -> PartyTerms:
@@ -216,11 +244,26 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
 
 
 def decode_spec(data: bytes) -> JobSpec:
-    """Return the spec ``data`` encodes; raises :class:`DecodeError`."""
+    """Return the spec ``data`` encodes; raises :class:`DecodeError` and nothing else."""
     try:
-        return msgspec.convert(canonical.decode(data), JobSpec)
+        spec = msgspec.convert(canonical.decode(data), JobSpec)
+        encoded = spec.to_bytes()
     except (canonical.CanonicalError, msgspec.ValidationError) as error:
-        raise DecodeError(f"not a valid JobSpec: {error}") from None
+        raise DecodeError(f"not a valid JobSpec: {_shortened(str(error))}") from None
+    if encoded != data:
+        # A field left out would be filled with its default: the digest would be of other bytes.
+        raise DecodeError("not a valid JobSpec: a field is left out")
+    return spec
+
+
+def _check_id(name: str, value: str) -> None:
+    if not _ID.fullmatch(value):
+        raise ValueError(f"{name} must be 1 to 100 ASCII letters (at least one), digits, . _ or -")
+
+
+def _check_reference(name: str, value: str) -> None:
+    if not _REFERENCE.fullmatch(value):
+        raise ValueError(f"{name} must be a short reference without spaces, not shaped like an ID")
 
 
 def _within(name: str, value: int, low: int, high: int) -> None:
@@ -229,10 +272,36 @@ def _within(name: str, value: int, low: int, high: int) -> None:
 
 
 def _decimal(name: str, text: str) -> Decimal:
+    # Plain digits only, as the audit catalogue takes them: Decimal() also reads exponents,
+    # underscores, surrounding spaces and other scripts' digits.
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{name} must be a decimal number such as 0.25")
+    return Decimal(text)
+
+
+def _instant(name: str, text: str) -> datetime:
     try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{name} must be a decimal number") from None
-    if not value.is_finite():
-        raise ValueError(f"{name} must be finite")
-    return value
+        when = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
+    except ValueError:
+        when = None
+    if when is None or when.strftime(_INSTANT) != text:
+        raise ValueError(f"{name} must be a UTC time such as 2026-11-21T08:00:00Z")
+    return when
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in a part of a spec."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for element in value:
+            yield from _texts(element)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _texts(getattr(value, name))
+
+
+def _shortened(text: str) -> str:
+    """Return the reason as it may stand in a log: the proposer's words in it are bounded."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown if len(shown) <= 200 else shown[:197] + "..."

@@ -42,5 +42,7 @@ def seconds(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in whole per cent."""
+    """Return a share in whole per cent; a small one is not shown as none."""
+    if 0 < share < 0.005:
+        return "<1 %"
     return f"{share * 100:.0f} %"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -77,6 +79,17 @@ class Party:
             self.log = AuditLog.create(
                 connection, self.identity, actor=SERVICE, clock=FixedClock(self.seed)
             )
+
+    def clone(self) -> Party:
+        """Return a copy with its own database: making one anew takes many signatures."""
+        twin = copy.copy(self)
+        twin.engine = create_engine("sqlite://", poolclass=StaticPool)
+        ours, its = self.engine.raw_connection(), twin.engine.raw_connection()
+        ours.driver_connection.backup(its.driver_connection)
+        ours.close()
+        its.close()
+        twin.log = AuditLog(self.identity, copy.deepcopy(self.log._clock))
+        return twin
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -155,6 +168,13 @@ def append_joint(type_: str, parties: list[Party], **contents: Any) -> None:
 
 
 def small_job(source: str = "party_node") -> tuple[Party, Party]:
+    """A bank and a retailer, to do with as a test likes."""
+    bank, retailer = _small_job(source)
+    return bank.clone(), retailer.clone()
+
+
+@cache
+def _small_job(source: str) -> tuple[Party, Party]:
     """A bank and a retailer with a few events each, and the other's checkpoint kept."""
     bank, retailer = Party("bank.example/log", 1, source), Party("retailer.example/log", 2, source)
     both = [bank, retailer]

@@ -31,7 +31,7 @@ def test_every_type_is_complete(row: EventType) -> None:
 
 
 def test_every_intent_can_end_well_and_badly() -> None:
-    assert INTENTS == {name for name in CATALOGUE if name.endswith(".intended")}
+    assert {name for name in CATALOGUE if name.endswith(".intended")} == INTENTS
     for intent in INTENTS:
         ends = outcomes_of(intent)
         assert any(name.endswith(".failed") for name in ends)

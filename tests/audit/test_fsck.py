@@ -100,7 +100,7 @@ def test_dropped_or_changed_triggers_are_named() -> None:
             "'\"}' AS BLOB) WHERE seq = 1",
             "seq 1: the entry was replaced by its hash",
         ),
-        ("UPDATE audit_entries SET entry = 'text' WHERE seq = 1", "does not hold bytes"),
+        ("UPDATE audit_entries SET entry = 'text' WHERE seq = 1", "seq 1: not an event"),
         ("UPDATE audit_checkpoints SET note = x'00'", "audit_checkpoints, line 1: the note"),
         (
             "UPDATE audit_checkpoints SET frontier = x'00'",

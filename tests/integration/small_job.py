@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-import random
 from pathlib import Path
+
+import numpy as np
 
 SCENARIO = """
 name = "small"
@@ -63,13 +64,13 @@ days = 30
 
 def write_job(folder: Path, *, rows: int = 240, floor: int = 50, trees: int = 3) -> Path:
     """Write both tables and the scenario into ``folder``; return the scenario's path."""
-    draw = random.Random(11)
+    draw = np.random.default_rng(11)  # noqa: TID251
     bank, retailer = [], []
     for i in range(rows):
         phone = f"138{i:08d}"
-        income, spend = draw.gauss(50, 15), draw.gauss(20, 8)
+        income, spend = draw.normal(50, 15), draw.normal(20, 8)
         job, home = draw.choice(["fixed", "freelance", ""]), draw.choice(["own", "rent"])
-        want = income * 0.02 + spend * 0.12 + (home == "rent") + draw.gauss(0, 1) > 4.1
+        want = income * 0.02 + spend * 0.12 + (home == "rent") + draw.normal() > 4.1
         if i % 8 != 7:
             bank.append((phone, f"{income:.2f}", job, int(want)))
         if i % 8 != 3:

@@ -20,7 +20,11 @@ SUITE = get_suite("gm")
 
 def pooled(scenario: Scenario) -> Pooled:
     spec = job_spec(
-        scenario, {"bank": "aa", "retailer": "bb"}, job_id="job-1", created_at="", expires_at=""
+        scenario,
+        {"bank": "aa", "retailer": "bb"},
+        job_id="job-1",
+        created_at="2026-11-21T08:00:00Z",
+        expires_at="2026-11-28T08:00:00Z",
     )
     return compare_in_the_clear(scenario, spec, SUITE)
 

@@ -324,6 +324,8 @@ def test_curve_must_not_order_customers_of_equal_score() -> None:
         (figures.seconds(119.99), "120.0 s"),
         (figures.seconds(179.9), "3 min 00 s"),
         (figures.percent(0.505), "50 %"),
+        (figures.percent(0.003), "<1 %"),
+        (figures.percent(0.0), "0 %"),
         (figures.whole(1234567), "1,234,567"),
     ],
 )

@@ -133,6 +133,7 @@ def test_packaged_scenarios_must_load_and_place_their_sample(name: str, tmp_path
         ('"synthetic"', '"authorised:"', "is not an answer", "authorised: <reference>"),
         ('"synthetic"', '"Public"', "is not an answer", '"public"'),
         ('id = "shop"', 'id = "telco"', "two parties are called 'telco'", "its own id"),
+        ('id = "shop"', 'id = "coordinator"', "called 'coordinator'", "has that name"),
         ('id = "shop"', 'id = "../shop"', "'../shop' is not usable", "lower-case"),
         ('name = "churn-2026"', 'name = "../x"', "name must be", "credit-need"),
         ('"passive_party"', '"active_party"', "one active_party and one passive", "label"),

@@ -71,7 +71,7 @@ def test_a_short_node_key_is_refused():
 
 
 @given(st.integers(0, 2**53 - 1), st.integers(0, 99), st.binary(min_size=32, max_size=32))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_a_larger_percentage_holds_out_a_superset(seed, percent, digest):
     if held_out(SUITE, seed, percent, digest):
         assert held_out(SUITE, seed, percent + 1, digest)

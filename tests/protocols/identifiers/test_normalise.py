@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -144,11 +142,12 @@ def test_a_leap_day_is_a_birth_date():
         ("a.b.@sub-1.example.cn", "a.b.@sub-1.example.cn"),
         ("张三@example.com", "张三@example.com"),
         ("a@xn--fiqs8s.cn", "a@xn--fiqs8s.cn"),
-        ("İ@x.co", "i̇@x.co"),
+        ("İ@x.co", "i\u0307@x.co"),
+        ("J\u030c@x.co", "\u01f0@x.co"),  # only the small letter has a composed form
     ],
 )
 def test_spellings_of_an_email(value, expected):
-    assert normalise("email", value).decode() == unicodedata.normalize("NFKC", expected)
+    assert normalise("email", value).decode() == expected
 
 
 @pytest.mark.parametrize(
@@ -208,7 +207,7 @@ def test_unusable_opaque_values(value, expected):
 
 
 @given(st.sampled_from(KINDS), st.text(st.characters(), max_size=40))
-@example("email", "İ@X.co")
+@example("email", "J\u030c@X.co")
 @example("opaque", "\u00a8a")
 @settings(max_examples=300, deadline=None)
 def test_normalising_twice_changes_nothing(kind, value):

@@ -362,14 +362,14 @@ def decode_or_refuse(data: bytes, type_: type[Message]) -> None:
 
 @BY_TYPE
 @given(data=st.binary(max_size=100))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_random_bytes_are_refused(example, data):
     decode_or_refuse(data, type(example))
 
 
 @BY_TYPE
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_bit_flips_are_refused_or_another_message(example, data):
     encoded = bytearray(encode(example))
     encoded[data.draw(st.integers(0, len(encoded) - 1))] ^= 1 << data.draw(st.integers(0, 7))
@@ -378,7 +378,7 @@ def test_bit_flips_are_refused_or_another_message(example, data):
 
 @BY_TYPE
 @given(data=st.data())
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_cut_and_trailing_bytes_are_refused(example, data):
     encoded = encode(example)
     cut = data.draw(st.integers(0, len(encoded) - 1))

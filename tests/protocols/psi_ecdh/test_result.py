@@ -279,14 +279,14 @@ def test_a_result_survives_storage():
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_stored_bytes_that_are_no_result_are_refused(data):
     with pytest.raises(LocalProtocolError):
         Intersection.from_bytes(data)
 
 
 @given(st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_a_damaged_stored_result_is_refused_or_reads_as_another(data):
     stored = bytearray(RESULT.to_bytes())
     stored[data.draw(st.integers(0, len(stored) - 1))] ^= data.draw(st.integers(1, 255))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.suite.canonical import MAX_INTEGER, CanonicalError, decode, encode
@@ -33,6 +33,7 @@ def test_members_are_sorted_and_nothing_is_escaped_needlessly():
 
 
 @given(values)
+@settings(deadline=None)
 def test_decode_inverts_encode(value):
     assert decode(encode(value)) == value
 
@@ -100,6 +101,7 @@ def test_bytes_that_are_not_canonical_are_refused(data):
 
 
 @given(st.binary(max_size=40))
+@settings(deadline=None)
 def test_decode_raises_nothing_else(data):
     try:
         value = decode(data)

@@ -162,6 +162,25 @@ def test_verify_refuses_anything_but_canonical_der(signature):
         SUITE.verify(PUBLIC, MESSAGE, signature)
 
 
+def test_canonical_der_does_not_rest_on_the_librarys_strictness(monkeypatch):
+    monkeypatch.setattr(sm2_signature, "decode_dss_signature", lambda _: (R, S))
+    SUITE.verify(PUBLIC, MESSAGE, SIGNATURE)
+    with pytest.raises(InvalidSignature, match="canonical"):
+        SUITE.verify(PUBLIC, MESSAGE, b"\x30\x81" + SIGNATURE[1:])
+
+
+@pytest.mark.parametrize(("r", "s", "added"), [(2, 5, N), (0, 5, 0)])
+def test_the_range_is_checked_where_the_equation_alone_would_hold(monkeypatch, r, s, added):
+    q = (int.from_bytes(PUBLIC[1:33], "big"), int.from_bytes(PUBLIC[33:], "big"))
+    point = plain_gm.add(plain_gm.multiply(s, plain_gm.G), plain_gm.multiply(r + s, q))
+    digest = ((r - point[0]) % N).to_bytes(32, "big")
+    monkeypatch.setattr(sm2_signature, "message_digest", lambda *_: digest)
+    if r:
+        SUITE.verify(PUBLIC, MESSAGE, plain_gm.der(r, s))
+    with pytest.raises(InvalidSignature, match=r"in \[1, n - 1\]"):
+        SUITE.verify(PUBLIC, MESSAGE, plain_gm.der(r, s + added))
+
+
 @given(st.binary(max_size=80))
 @settings(max_examples=100, deadline=None)
 def test_verify_raises_nothing_else(signature):
