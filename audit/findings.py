@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal, TypeAlias
 
 import msgspec
 
 Severity: TypeAlias = Literal["failed", "unchecked", "note"]
 MAX_FINDINGS = 50
+"""Of each severity."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,16 +58,21 @@ class Findings(list[Finding]):
     def __init__(self) -> None:
         super().__init__()
         self.more = 0
-        self.any_failed = False
+        self._kept: Counter[Severity] = Counter()
 
     def add(self, severity: Severity, place: Place, message: str) -> None:
-        """Keep a finding, or count it when there are too many already."""
-        self.any_failed = self.any_failed or severity == "failed"
-        if len(self) >= MAX_FINDINGS:
+        """Keep a finding, or count it when there are too many of its severity already."""
+        if self._kept[severity] >= MAX_FINDINGS:
             self.more += 1
-        else:
-            self.append(Finding(severity, place, message))
+            return
+        self._kept[severity] += 1
+        self.append(Finding(severity, place, message))
 
     def failed(self, place: Place, message: str) -> None:
         """Keep a finding that makes the verification fail."""
         self.add("failed", place, message)
+
+    @property
+    def any_failed(self) -> bool:
+        """Whether anything is wrong."""
+        return self._kept["failed"] > 0

@@ -51,7 +51,7 @@ def fsck(connection: Connection, source: str, *, on_progress: OnProgress = no_pr
         signed = _check_checkpoints(connection, chain, identity, source)
     except SQLAlchemyError as error:
         raise AuditError("the database cannot be read to its end") from error
-    check_joint_signatures(chain, identity, Signatures())
+    check_joint_signatures(chain, identity, Signatures(), on_progress)
     frontier = Frontier(identity.suite)
     for leaf in chain.leaf_hashes:
         frontier.append(leaf)

@@ -14,8 +14,13 @@ class KeyFileError(Exception):
 
 
 def create_secret_file(path: Path, value: bytes | None = None) -> bytes:
-    """Write ``value`` (default: 32 fresh random bytes) as hex to a new 0600 file; return it."""
+    """Write ``value`` (default: 32 fresh random bytes) as hex to a new 0600 file; return it.
+
+    Raises :class:`KeyFileError` for a file that exists, ``ValueError`` for another length.
+    """
     secret = secrets.token_bytes(SECRET_BYTES) if value is None else value
+    if len(secret) != SECRET_BYTES:
+        raise ValueError(f"a secret file holds {SECRET_BYTES} bytes")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -23,6 +28,9 @@ def create_secret_file(path: Path, value: bytes | None = None) -> bytes:
         raise KeyFileError(f"{path} exists already; a key is never overwritten") from None
     with os.fdopen(descriptor, "w") as file:
         file.write(secret.hex() + "\n")
+        # On the disk before anything is signed or sealed with it.
+        file.flush()
+        os.fsync(descriptor)
     return secret
 
 

@@ -95,7 +95,7 @@ def verify_bundle(
     signatures = signatures or Signatures()
     checked.chain = _read_entries(bundle, checked.identity, checked.findings, on_progress)
     _check_checkpoints(bundle, checked, on_progress)
-    check_joint_signatures(checked.chain, checked.identity, signatures)
+    check_joint_signatures(checked.chain, checked.identity, signatures, on_progress)
     _check_rebuilt(bundle, checked)
     for place, event in checked.chain.open_intents.values():
         checked.findings.add("note", place, f"{event.type} has no end in this log yet")
@@ -119,18 +119,24 @@ def check_roots(
             )
             return
         if root != checkpoint.root_hash:
+            last = checkpoint.tree_size - 1
             findings.failed(
                 place,
-                f"entries {agreed} to {checkpoint.tree_size - 1} are not those that were signed: "
-                "at least one of them was changed",
+                f"entry {last} is not the one that was signed"
+                if agreed == last
+                else f"entries {agreed} to {last} are not those that were signed: at least one "
+                "of them was changed",
             )
             return
         agreed = checkpoint.tree_size
 
 
-def check_joint_signatures(chain: Chain, identity: LogIdentity, signatures: Signatures) -> None:
+def check_joint_signatures(
+    chain: Chain, identity: LogIdentity, signatures: Signatures, on_progress: OnProgress
+) -> None:
     """Verify every signature under every joint statement, with the key that stands beside it."""
-    for place, event in chain.joint_events:
+    for at, (place, event) in enumerate(chain.joint_events):
+        on_progress(f"{place.source}: joint statements", at + 1, len(chain.joint_events))
         assert event.joint is not None
         message = joint_message(encode_body(event.joint.body))
         for signature in event.joint.signatures:

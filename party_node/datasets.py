@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -34,6 +34,20 @@ NULL_TEXTS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 UNUSABLE_LIMIT = 0.5
 _MAX_BLOCK_BYTES = 2**31 - 1
 _READABLE = "it must be UTF-8 CSV with a header, or Parquet"
+
+_TypeTest: TypeAlias = Callable[[pa.DataType], bool]
+_TEXTS: tuple[_TypeTest, ...] = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+)
+_NUMBERS: tuple[_TypeTest, ...] = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+)
+_DATES: tuple[_TypeTest, ...] = (pa.types.is_date,)
 
 
 class LabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,8 +156,8 @@ def read_dataset(registration: Registration, suite: Suite, reject_file: Path) ->
     if good.sum() < UNUSABLE_LIMIT * rows_in_file:
         raise DatasetError(
             f"{rows_in_file - int(good.sum())} of {rows_in_file} rows of {path} cannot be used",
-            f"is {registration.identifier_column!r} a {registration.identifier_kind} column? "
-            f"reasons per row are in {reject_file}",
+            f"most often: {rejects.most_common()}; is {registration.identifier_column!r} a column "
+            f"of kind {registration.identifier_kind}? reasons per row are in {reject_file}",
         )
     return Dataset(
         digest=digest,
@@ -171,6 +185,10 @@ class _Rejects:
     def counts(self) -> Counter[str]:
         return Counter(reason for _, reason, _ in self.rows)
 
+    def most_common(self) -> str:
+        ((reason, column), _), *_ = Counter((r, c) for _, r, c in self.rows).most_common(1)
+        return f"{reason} in column {column!r}" if column else reason
+
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="") as file:
@@ -194,10 +212,11 @@ def _read_table(
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         # Arrow's text can quote a cell.
         raise DatasetError(f"cannot read {path} ({type(error).__name__})", _READABLE) from None
-    except MemoryError:
-        raise DatasetError(f"{path} does not fit into this machine's memory") from None
+    numeric = {column.name for column in registration.columns if column.kind == "numeric"}
+    if registration.label is not None and registration.label.above is not None:
+        numeric.add(registration.label.column)
     for name in wanted:
-        _check_type(path, name, table.schema.field(name).type)
+        _check_type(path, name, table.schema.field(name).type, numeric=name in numeric)
     broken = np.array([row for row, _, _ in rejects.rows], dtype=np.int64)
     rows_in_file = table.num_rows + len(broken)
     rows = np.setdiff1d(np.arange(1, rows_in_file + 1, dtype=np.int64), broken)
@@ -267,7 +286,9 @@ def _check_columns(path: Path, names: Sequence[str], wanted: list[str]) -> None:
     missing = [name for name in wanted if name not in names]
     if missing:
         # The first line of a file without a header is somebody's row: it is not repeated.
-        looks_like_names = all(is_label(name) and not _is_number(name) for name in names)
+        looks_like_names = all(
+            not name or (is_label(name) and not _is_number(name)) for name in names
+        )
         raise DatasetError(
             f"{path} has no column {', '.join(map(repr, missing))}",
             f"it has: {', '.join(names)}"
@@ -287,24 +308,25 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _check_type(path: Path, name: str, type_: pa.DataType) -> None:
+def _check_type(path: Path, name: str, type_: pa.DataType, *, numeric: bool) -> None:
     if pa.types.is_dictionary(type_):
         type_ = type_.value_type
-    if not any(is_one(type_) for is_one in (*_TEXT, *_NUMBERS, *_DATES, pa.types.is_null)):
+    if _is_one_of(type_, _DATES):
+        if numeric:
+            # Which unit and which day zero would be a guess.
+            raise DatasetError(
+                f"column {name!r} of {path} holds dates, which are not numbers",
+                "turn them into a number, such as days, where the file is made",
+            )
+    elif not _is_one_of(type_, (*_TEXTS, *_NUMBERS, pa.types.is_null)):
         raise DatasetError(
             f"column {name!r} of {path} holds {type_}",
             "text, numbers, booleans and dates can be used; convert it where the file is made",
         )
 
 
-_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-_NUMBERS = (
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-    pa.types.is_boolean,
-)
-_DATES = (pa.types.is_date,)
+def _is_one_of(type_: pa.DataType, kinds: tuple[_TypeTest, ...]) -> bool:
+    return any(is_kind(type_) for is_kind in kinds)
 
 
 def _identify(
@@ -346,7 +368,9 @@ def _as_text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     # A Parquet file may hold numbers where a CSV holds digits; 13800138000.0 is one of them.
-    if isinstance(value, float | Decimal) and value == value // 1:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, Decimal) and value == value.to_integral_value():
         return str(int(value))
     return str(value)
 
@@ -373,20 +397,13 @@ def _label_values(column: pa.ChunkedArray, rule: LabelRule) -> tuple[npt.NDArray
 
 
 def _numbers(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.float64], Mask]:
-    """Return float64 values, NaN for what is missing or no number, and which are missing.
-
-    A date is no number: which unit and which day zero would be a guess.
-    """
+    """Return float64 values, NaN for what is missing or no number, and which are missing."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if any(is_one(column.type) for is_one in _NUMBERS):
-        numbers = np.array(
-            [math.nan if v is None else float(v) for v in column.to_pylist()], dtype=np.float64
-        )
+    if _is_one_of(column.type, _NUMBERS):
+        numbers = column.cast(pa.float64(), safe=False).to_numpy()
         return numbers, np.isnan(numbers)
     texts = pd.Series(_texts(column), dtype=object)
-    if any(is_one(column.type) for is_one in _DATES):
-        return np.full(len(texts), math.nan), texts.isna().to_numpy()
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return numbers, texts.isna().to_numpy()
 

@@ -10,6 +10,7 @@ does not fit what was written before abandons the attempt (:class:`AttemptAbando
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,6 +58,11 @@ class Journal:
         self._attempt = attempt
         self._key = _job_key(engine, keys, job_id)
         self._where = {"job_id": job_id, "attempt": attempt}
+        # Of this process: the place each peer last asked for, and the first new message to each
+        # that was recorded before it asked.
+        self._places = threading.Lock()
+        self._asked: dict[str, tuple[int, int]] = {}
+        self._never_sent: dict[str, tuple[int, int]] = {}
 
     # -- steps -------------------------------------------------------------------------------
 
@@ -93,13 +99,19 @@ class Journal:
         wall_ms: int,
         also: Callable[[Connection], None] | None = None,
     ) -> None:
-        """Store the step's result; ``also`` writes its events in the same transaction."""
+        """Store the step's result; ``also`` writes its events in the same transaction.
+
+        Raises :class:`AttemptAbandoned` when the step is gone or finished: another process works
+        on this attempt, or the job was closed.
+        """
         with transaction(self._engine) as connection:
-            connection.execute(
+            updated = connection.execute(
                 update(journal_steps)
-                .filter_by(ordinal=step.ordinal, **self._where)
+                .filter_by(ordinal=step.ordinal, result=None, **self._where)
                 .values(result=self._seal(result, f"result/{step.ordinal}"), wall_ms=wall_ms)
             )
+            if updated.rowcount != 1:
+                raise AttemptAbandoned(f"step {step.name} is not open in the journal")
             if also is not None:
                 also(connection)
 
@@ -146,11 +158,12 @@ class Journal:
         """Store an outbound message before it is sent, or on a replay check it is the same."""
         digest = self._suite.hash(data)
         key = {"peer": peer, "ordinal": ordinal, "position": position, **self._where}
-        with transaction(self._engine) as connection:
+        with self._places, transaction(self._engine) as connection:
             known = connection.execute(
                 select(journal_outbound.c.digest).filter_by(**key)
             ).scalar_one_or_none()
             if known is None:
+                self._check_not_ahead(peer, (ordinal, position))
                 connection.execute(
                     insert(journal_outbound).values(
                         digest=digest,
@@ -172,7 +185,10 @@ class Journal:
         acknowledged (an old backup was restored there).
         """
         o = journal_outbound.c
-        with self._engine.connect() as connection:
+        with self._places, self._engine.connect() as connection:
+            if self._never_sent.pop(peer, (ordinal, position)) < (ordinal, position):
+                raise AttemptAbandoned(f"{peer} is ahead of this party's journal")
+            self._asked[peer] = (ordinal, position)
             if position > 0:
                 before = connection.execute(
                     select(o.digest).filter_by(
@@ -197,6 +213,17 @@ class Journal:
             )
             for r in rows
         ]
+
+    def _check_not_ahead(self, peer: str, place: tuple[int, int]) -> None:
+        """Refuse a new message at a place the peer has passed.
+
+        It went on from there with another message, and only a journal older than that one, a
+        restored backup, can have forgotten it and run the step again with a fresh seed.
+        """
+        if peer not in self._asked:
+            self._never_sent.setdefault(peer, place)
+        elif place < self._asked[peer]:
+            raise AttemptAbandoned(f"{peer} is ahead of this party's journal")
 
     def acknowledge(self, peer: str, ordinal: int) -> None:
         """``peer`` has finished step ``ordinal`` for good: forget the bytes sent to it for it."""

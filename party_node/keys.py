@@ -10,8 +10,11 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit.key_files import create_secret_file, load_secret_file
-from protocols.suite import Suite
+from audit.key_files import KeyFileError, create_secret_file, load_secret_file
+from protocols.suite import OpenError, Suite
+
+_SIGNING = "signing.key"
+_STORAGE = "storage.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +42,29 @@ class NodeKeys:
 
 
 def create_keys(folder: Path, suite: Suite) -> NodeKeys:
-    """Make and store both keys; refuses to overwrite any."""
+    """Make and store both keys; refuses to overwrite any, or to add one to the other."""
+    for name in (_SIGNING, _STORAGE):
+        if (folder / name).exists():
+            # A new signing key beside an old storage key would pass for the node's own.
+            raise KeyFileError(f"{folder / name} exists already; a key is never overwritten")
     signing, _ = suite.generate_signing_key(secrets.token_bytes(32))
-    create_secret_file(folder / "signing.key", signing)
-    create_secret_file(folder / "storage.key")
+    create_secret_file(folder / _SIGNING, signing)
+    create_secret_file(folder / _STORAGE)
     return load_keys(folder, suite)
 
 
 def load_keys(folder: Path, suite: Suite) -> NodeKeys:
     """Read both keys; raises :class:`audit.key_files.KeyFileError`."""
-    signing = load_secret_file(folder / "signing.key")
-    storage = load_secret_file(folder / "storage.key")
-    return NodeKeys(suite, suite.public_key(signing), signing, storage)
+    signing = load_secret_file(folder / _SIGNING)
+    storage = load_secret_file(folder / _STORAGE)
+    try:
+        public = suite.public_key(signing)
+    except ValueError:
+        raise KeyFileError(
+            f"{folder / _SIGNING} does not hold a key of suite {suite.name}; "
+            "restore it from a backup"
+        ) from None
+    return NodeKeys(suite, public, signing, storage)
 
 
 def seal(suite: Suite, key: bytes, plaintext: bytes, purpose: bytes) -> bytes:
@@ -61,4 +75,6 @@ def seal(suite: Suite, key: bytes, plaintext: bytes, purpose: bytes) -> bytes:
 
 def unseal(suite: Suite, key: bytes, sealed: bytes, purpose: bytes) -> bytes:
     """Return what :func:`seal` sealed; raises ``OpenError``."""
+    if len(sealed) < suite.nonce_bytes:
+        raise OpenError("sealed data is shorter than its nonce")
     return suite.open(key, sealed[: suite.nonce_bytes], sealed[suite.nonce_bytes :], purpose)

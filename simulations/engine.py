@@ -7,9 +7,11 @@ there are CPUs in its book-keeping. Both are set here, in one place.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from flwr.clientapp import ClientApp
@@ -31,6 +33,11 @@ def run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     _enlarge_thread_pool(parties)
+    with contextlib.redirect_stdout(sys.stderr):  # Ray prints there what happens to its workers
+        _run(server_app, client_app, parties)
+
+
+def _run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
     run_simulation(
         server_app=server_app,
         client_app=client_app,
@@ -55,6 +62,6 @@ def _enlarge_thread_pool(parties: int) -> None:
                 f"this version of Flower cannot run {parties} parties at once on this machine"
             )
         return
-    vce_api.ThreadPoolExecutor = functools.partial(  # type: ignore[misc,assignment]
+    vce_api.ThreadPoolExecutor = functools.partial(
         ThreadPoolExecutor, max_workers=parties + 2
     )

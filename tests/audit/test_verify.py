@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -24,7 +23,6 @@ from tests.audit.made_logs import (
     Party,
     append_joint,
     countersigned,
-    draft,
     joint_body,
     small_job,
 )
@@ -51,7 +49,7 @@ def texts(archive: bytes) -> list[str]:
 
 
 @pytest.fixture
-def known_signatures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def known_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verify each different signature once: a flip leaves all but one of them as they were."""
     verify = GmSuite.verify
 
@@ -68,7 +66,6 @@ def known_signatures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             raise InvalidSignature("remembered")
 
     monkeypatch.setattr(GmSuite, "verify", remembered)
-    yield
 
 
 def assert_noticed(archive: bytes, at: int, bit: int) -> None:
@@ -109,7 +106,7 @@ def test_every_flipped_bit_is_noticed(known_signatures: None) -> None:
 
 def test_every_truncation_is_noticed() -> None:
     bundle = small_job()[0].bundle()
-    for length in range(0, len(bundle), 7):
+    for length in range(0, len(bundle), 23):
         assert checked(bundle[:length]).findings.any_failed, length
 
 
@@ -163,10 +160,10 @@ def test_changed_entry_is_named() -> None:
         changed = lines[at].replace(b'"status":"success"', b'"status":"partial"')
         assert changed != lines[at]
         found = texts(forged(bundle, lines=[*lines[:at], changed, *lines[at + 1 :]]))
-        if at < len(lines) - 2:
+        if at < len(lines) - 1:
             assert any(f"seq {at}," in line and "was changed" in line for line in found), found
         else:
-            assert any(f"{len(lines) - 1} are not those that were signed" in f for f in found)
+            assert found == [f for f in found if f"entry {at} is not the one that was signed" in f]
 
 
 def test_changed_link_blames_the_entry_that_holds_it() -> None:
@@ -296,7 +293,7 @@ def test_history_signed_anew_by_its_owner_is_consistent_in_itself() -> None:
     [
         (b'"intersection":812', b'"intersection":813', "digest is not of its text"),
         (b'"intersection":812', b'"intersection":813', "the signature of retailer does not verify"),
-        (b'"attempt":1,"job"', b'"attempt":2,"job"', "about another event"),
+        (b'{"attempt":1,"counts"', b'{"attempt":2,"counts"', "about another event"),
         (b'"parties":["bank","retailer"]', b'"parties":["bank"]', "exactly its parties"),
         (b'"parties":["bank","retailer"]', b'"parties":["other","retailer"]', "not this party's"),
         (b'"type":"psi.completed"', b'"type":"psi.unheard"', "unknown here; use a newer verifier"),
@@ -392,6 +389,9 @@ def test_foreign_signature_line_is_refused_in_a_bundle() -> None:
 def test_progress_is_told() -> None:
     steps: list[tuple[str, int, int]] = []
     verify_bundle(small_job()[0].bundle(), "b", on_progress=lambda *step: steps.append(step))
-    assert {step for step, _, _ in steps} == {"b: entries", "b: checkpoints"}
+    assert {step for step, _, _ in steps} == {
+        "b: entries",
+        "b: checkpoints",
+        "b: joint statements",
+    }
     assert all(0 <= done <= total for _, done, total in steps)
-    assert draft("job.closed").type == "job.closed"
