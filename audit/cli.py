@@ -280,7 +280,10 @@ def _database(path: Path) -> Iterator[Connection]:
     except AuditError as error:
         _fail(f"{path}: {error}", "is this the database of a node?")
     except SQLAlchemyError as error:
-        _fail(f"{path}: {type(error).__name__}", "the database cannot be read")
+        _fail(
+            f"{path}: {type(error).__name__}",
+            "if it is on a read-only medium, copy it to a folder you can write to",
+        )
 
 
 @contextmanager

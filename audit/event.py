@@ -16,16 +16,13 @@ import msgspec
 
 from audit.catalogue import (
     CATALOGUE,
-    DETAIL_KINDS,
     DetailValue,
     EventType,
     RetentionClass,
     Visibility,
-    is_code,
-    is_digest,
-    is_label,
     shown,
 )
+from audit.detail_kinds import DETAIL_KINDS, is_code, is_digest, is_label
 from protocols.suite import Suite
 
 MAX_ENTRY_BYTES = 65_535

@@ -28,7 +28,7 @@ from coordinator.job_drive import JobDrive, PhaseOutcome
 from coordinator.store import jobs, metadata
 from protocols.session.approval import verify_approvals
 from protocols.session.job_spec import JobSpec, decode_spec
-from protocols.session.phase_report import Phase
+from protocols.session.phase_report import PHASES, Phase
 from protocols.suite import Suite, get_suite
 
 _SUCCESS = Outcome(status="success", code="ok")
@@ -42,7 +42,7 @@ class JobRecord:
     approvals: bytes
     status: str
     attempt: int
-    phase: str
+    phase: Phase | None
     outcome: dict[str, Any]
     """Of the last phase: ``lost`` and, by party, ``status`` and what the party reported."""
 
@@ -167,7 +167,7 @@ class Coordinator:
             row.approvals,
             row.status,
             row.attempt,
-            row.phase,
+            row.phase or None,
             json.loads(row.outcome),
         )
 
@@ -195,6 +195,7 @@ class Coordinator:
                 suite=self.suite,
                 public_keys=keys,
                 attempt=record.attempt,
+                first_phase=record.phase or PHASES[0],
                 on_phase=lambda phase, attempt: self._record_phase(record.spec, phase, attempt),
                 on_outcome=lambda outcome: self._record_outcome(record.spec, outcome),
                 stop=stop,

@@ -60,6 +60,8 @@ class JobDrive:
     suite: Suite
     public_keys: dict[str, bytes]
     attempt: int
+    first_phase: Phase
+    """Where to go on: every party has finished the phases before it in this attempt."""
     on_phase: Callable[[Phase, int], None]
     """Called before a phase starts, with its attempt: the place to make both durable."""
     on_outcome: Callable[[PhaseOutcome], None]
@@ -73,8 +75,9 @@ class JobDrive:
     def run(self, grid: Grid) -> None:
         """Run phase after phase; ``outcome`` holds the last one's."""
         nodes = self._wait_for_nodes(grid)
+        phases = PHASES[PHASES.index(self.first_phase) :]
         while True:
-            for phase in PHASES:
+            for phase in phases:
                 self.on_phase(phase, self.attempt)
                 self.outcome = self._run_phase(grid, nodes, phase)
                 self.on_outcome(self.outcome)
@@ -84,6 +87,7 @@ class JobDrive:
             if not abandoned or self.attempt >= MAX_ATTEMPTS:
                 return
             self.attempt += 1
+            phases = PHASES
 
     def _wait_for_nodes(self, grid: Grid) -> list[int]:
         give_up = time.monotonic() + 120

@@ -18,12 +18,13 @@ import msgspec
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from audit.event import EventRefused
+from audit.catalogue import DetailValue
+from audit.event import EventRefused, Outcome
 from audit.key_files import KeyFileError
 from audit.log import AuditError
 from party_node.driver import Driver
 from party_node.errors import AttemptAbandoned, JobRefused, JobStopped, NodeError
-from party_node.jobs import Job, accept_start
+from party_node.jobs import Job, accept_start, load
 from party_node.journal import Journal
 from party_node.node import Node
 from party_node.peer_channel import PeerLink, Session
@@ -129,6 +130,8 @@ class PhaseRunner:
         try:
             start = _decode_start(content, phase)
             status, payload = self._outcome(node, phase, start)
+            if status != "done":
+                _record_failure(node, start.job, phase, status, payload)
             return _sign(node, start, phase, status, payload)
         finally:
             node.close()
@@ -152,6 +155,8 @@ class PhaseRunner:
         except RemoteProtocolError as error:
             return "failed", {
                 "error": type(error).__name__,
+                "party": error.party,
+                "step": error.step or phase,
                 "message": f"{error.party or 'a peer'} broke the protocol in "
                 f"{error.step or phase}: {error.reason}",
                 "hint": "the job ends here; ask that party's operator",
@@ -178,7 +183,8 @@ class PhaseRunner:
         stop_file = self._meeting_place / STOP_FILE
         first_step = next(i for i, name in enumerate(steps) if name.startswith(phase))
         first_run = not journal.has_step(first_step)
-        if not first_run:
+        last_step = max(i for i, name in enumerate(steps) if name.startswith(phase))
+        if not first_run and finished <= last_step:
             with transaction(node.engine) as connection:
                 job.event(
                     node,
@@ -223,6 +229,33 @@ class PhaseRunner:
             finally:
                 for link in links.values():
                     link.close()
+
+
+def _record_failure(
+    node: Node, job_id: str, phase: Phase, status: Status, payload: dict[str, Any]
+) -> None:
+    """Log how a phase ended that did not end well; a job never heard of leaves no trace here."""
+    try:
+        job = load(node, job_id)
+    except NodeError:
+        return
+    details: dict[str, DetailValue] = {"error": payload["error"]}
+    if payload.get("party"):
+        details |= {"party": payload["party"], "step": payload["step"]}
+        type_ = "message.refused"
+    else:
+        details |= {"step": phase, "reason": status}
+        type_ = "phase.failed"
+    with transaction(node.engine) as connection:
+        job.event(
+            node,
+            connection,
+            type_,
+            phase=phase,
+            details=details,
+            outcome=Outcome(status="denied" if status == "refused" else "failed", code=status),
+        )
+        node.checkpoint(connection)
 
 
 def _timed(

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
-from audit.catalogue import is_label
+from audit.detail_kinds import is_label
 from models.boosted_trees.table import Column, ColumnTable, Mask, Rows
 from party_node.errors import DatasetError
 from protocols.identifiers import Unusable, normalise, protocol_input

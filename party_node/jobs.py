@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -256,6 +257,8 @@ def accept_start(
     verify_approvals(spec, joint_message(statement), approvals, node.pinned_keys(), node.keys.suite)
     if job.status in ("refused", "failed"):
         raise JobRefused(f"job {spec.job_id} was {job.status} here")
+    if job.status != "closed" and utc_now() > spec.expires_at:
+        raise JobRefused(f"job {spec.job_id} expired at {spec.expires_at}", "propose it anew")
     if attempt < job.attempt:
         raise JobRefused(f"attempt {attempt} was abandoned here; this node is at {job.attempt}")
     if attempt > job.attempt:
@@ -292,6 +295,11 @@ def accept_start(
                 joint=(statement, approvals),
             )
     return job
+
+
+def utc_now() -> str:
+    """Return the time as specs state it: UTC, RFC 3339 with seconds, ending in ``Z``."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def set_status(connection: Connection, job_id: str, status: str) -> None:

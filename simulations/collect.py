@@ -192,7 +192,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         },
         phase_s={phase: _seconds(cost, phase) for phase in _PHASES},
         wire=wire,
-        audit={party: audit[party] for party in outputs},
+        audit=audit,
         trust_file=_TRUST,
     )
     _write_json(workspace.root / "metrics.json", metrics_json(run))
@@ -232,7 +232,8 @@ def _bytes(wire: dict[str, dict[str, Traffic]], phase: str) -> int:
 
 def _seconds(cost: dict[str, dict[str, Any]], phase: str) -> float:
     """The slower party's time in the phase's steps: waiting for the other is part of it."""
-    return max(phases.get(phase, {}).get("wall_ms", 0) for phases in cost.values()) / 1000
+    slowest: int = max(phases[phase]["wall_ms"] for phases in cost.values())
+    return slowest / 1000
 
 
 def _psi_counts(workspace: Workspace, spec: JobSpec) -> dict[str, int]:

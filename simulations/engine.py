@@ -62,6 +62,4 @@ def _enlarge_thread_pool(parties: int) -> None:
                 f"this version of Flower cannot run {parties} parties at once on this machine"
             )
         return
-    vce_api.ThreadPoolExecutor = functools.partial(
-        ThreadPoolExecutor, max_workers=parties + 2
-    )
+    vce_api.ThreadPoolExecutor = functools.partial(ThreadPoolExecutor, max_workers=parties + 2)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv as pa_csv
 from pyarrow import lib as pa_lib
 
-from audit.catalogue import is_code, is_label
+from audit.detail_kinds import is_code, is_label
 from protocols.session.job_spec import (
     ColumnKind,
     IdentifierKind,

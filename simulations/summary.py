@@ -35,6 +35,7 @@ def print_summary(run: RunReport, console: Console, out: Path, t: Strings = ENGL
     _print_learned(run, console, t)
     console.print()
     console.print(Padding(_files(run, out, t), _INDENT))
+    _print_check(run, out, console, t)
 
 
 def _customers(run: RunReport, t: Strings) -> Table:
@@ -104,5 +105,12 @@ def _files(run: RunReport, out: Path, t: Strings) -> Table:
     table.add_row(t["summary_report"], escape(str(out / "report.html")))
     bundles = ", ".join(run.audit[party].bundle for party in sorted(run.audit))
     table.add_row(t["summary_bundles"], escape(f"{bundles} ({out})"))
-    table.add_row(t["summary_verify"], escape(wording.verify_command(run)))
     return table
+
+
+def _print_check(run: RunReport, out: Path, console: Console, t: Strings) -> None:
+    """Print the command on a line of its own, never wrapped: it is there to be copied."""
+    console.print()
+    console.print(t["summary_verify"], style="dim")
+    command = wording.verify_command(run, str(out))
+    console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)

@@ -189,6 +189,7 @@ class RunReport(_Part, frozen=True, kw_only=True):
     wire: dict[str, dict[str, Traffic]]
     """What each party sent, by party and phase."""
     audit: dict[str, AuditReport]
+    """The log of each party, and of the coordinator."""
     trust_file: str
     """The file with the parties' key fingerprints, beside the report."""
 
@@ -196,7 +197,8 @@ class RunReport(_Part, frozen=True, kw_only=True):
         """Refuse a report whose parts speak of different parties or models."""
         ids = {party.party_id for party in self.parties}
         for name in ("learned", "rejects", "importance", "gain_by_party", "wire", "audit"):
-            if unknown := set(getattr(self, name)) - ids:
+            logs = {"coordinator"} if name == "audit" else set()
+            if unknown := set(getattr(self, name)) - ids - logs:
                 raise ValueError(f"{name} names {sorted(unknown)}, which took no part")
         models = {"alone", "joint"} | ({"pooled"} if self.metrics.pooled else set())
         if set(self.curves) != models:

@@ -174,7 +174,7 @@ ENGLISH: Strings = {
     "summary_can_predict": "Predicted: {label}",
     "summary_report": "report",
     "summary_bundles": "audit bundles",
-    "summary_verify": "check them",
+    "summary_verify": "Check the bundles, without a network:",
     "summary_sent": "{party} sent",
     "summary_left_out": "{rows} rows left out",
     "summary_floor": "fewer than {floor} are not opened",

@@ -93,10 +93,11 @@ def gate_outcomes(run: RunReport) -> list[Decision]:
     ]
 
 
-def verify_command(run: RunReport) -> str:
-    """Return the command that checks this run's audit bundles offline."""
-    bundles = " ".join(run.audit[party].bundle for party in sorted(run.audit))
-    return f"fedcrm audit verify --trust {run.trust_file} {bundles}"
+def verify_command(run: RunReport, folder: str = "") -> str:
+    """Return the command that checks every bundle of the run, from within or outside ``folder``."""
+    prefix = f"{folder}/" if folder else ""
+    bundles = " ".join(prefix + run.audit[log].bundle for log in sorted(run.audit))
+    return f"fedcrm audit verify --trust {prefix}{run.trust_file} {bundles}"
 
 
 def _interval(

@@ -6,16 +6,13 @@ import pytest
 
 from audit.catalogue import (
     CATALOGUE,
-    DETAIL_KINDS,
     INTENTS,
     RETENTION_MEANING,
     VISIBILITY_MEANING,
     EventType,
-    is_code,
-    is_digest,
-    is_label,
     outcomes_of,
 )
+from audit.detail_kinds import DETAIL_KINDS, is_code, is_digest, is_label
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE.keys())

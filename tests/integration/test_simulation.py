@@ -45,7 +45,7 @@ def test_every_result_file_is_there(finished: tuple[Path, Path, Wire]) -> None:
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["psi"]["intersection"] == 180
     assert metrics["psi"]["sizes"] == {"bank": 210, "retailer": 210}
-    assert set(metrics["audit"]) == {"bank", "retailer"}
+    assert set(metrics["audit"]) == {"bank", "retailer", "coordinator"}
     wire = json.loads((out / "wire.json").read_text())
     assert wire["bank"]["train"]["bytes"] > wire["retailer"]["train"]["bytes"] > 0
 

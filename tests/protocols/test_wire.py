@@ -106,10 +106,9 @@ def decodes_to_itself_or_is_refused(data: bytes, type_: type[Message]) -> None:
     """Fail if any other exception escapes, or if two byte strings mean the same message."""
     try:
         message = decode(data, type_)
-    except DecodeError as error:
-        assert type_.__name__ in str(error)
-    else:
-        assert encode(message) == data
+    except DecodeError:
+        return
+    assert encode(message) == data
 
 
 def msgpack(value: object) -> bytes:
@@ -283,11 +282,10 @@ def test_no_depth_of_nesting_raises_anything_else() -> None:
 
 def _decodes(data: bytes) -> bool:
     try:
-        return encode(decode(data, Nested)) == data
+        decode(data, Nested)
     except DecodeError:
         return False
-    except RecursionError:  # raised by this function's own encode, after decode returned
-        return True
+    return True
 
 
 def test_a_message_over_its_limit_must_be_refused_before_it_is_parsed() -> None:

@@ -23,7 +23,9 @@ def printed(run: RunReport, width: int = 80) -> str:
 @pytest.mark.parametrize("width", [80, 120])
 def test_summary_must_fit_the_terminal_and_hold_the_essentials(width: int) -> None:
     text = printed(sample_run(), width)
-    assert max(cell_len(line.rstrip()) for line in text.splitlines()) <= width
+    # The command is there to be copied: it stays on one line however long.
+    lines = [line for line in text.splitlines() if not line.startswith("  fedcrm audit verify")]
+    assert max(cell_len(line.rstrip()) for line in lines) <= width
     joined = " ".join(text.split())
     for expected in (
         "customers of bank 3,919 4 rows left out",

@@ -36,7 +36,7 @@ def _train_both(tables, labels, opts, passives, number=0):
         (1, 1, {"depth": 2, "first_tree_active_only": True, "trees": 3}),
         (2, 1, {"depth": 3, "minimum_bin_count": 12}),
         (3, 1, {"depth": 4, "bins": 32, "l2": 0.0}),
-        (4, 2, {"depth": 1, "trees": 5}),
+        (14, 2, {"depth": 1, "trees": 6}),
         (5, 2, {"depth": 3, "first_tree_active_only": True, "learning_rate": 1.0}),
         (6, 2, {"depth": 4, "bins": 3, "minimum_bin_count": 9}),
     ],
