@@ -26,7 +26,7 @@ from audit.log import AuditLog, create_tables
 from audit.statements import approval_statement
 from coordinator.job_drive import JobDrive, PhaseOutcome
 from coordinator.store import jobs, metadata
-from protocols.session.approval import verify_approvals
+from protocols.session.approval import encode_approvals, verify_approvals
 from protocols.session.job_spec import JobSpec, decode_spec
 from protocols.session.phase_report import PHASES, Phase
 from protocols.suite import Suite, get_suite
@@ -141,12 +141,11 @@ class Coordinator:
         )
         verify_approvals(spec, joint_message(statement), approvals, keys, self.suite)
         with transaction(self.engine) as connection:
-            encoded = {party: signature.hex() for party, signature in approvals.items()}
             self._update(
                 connection,
                 spec,
                 status="approved",
-                approvals=json.dumps(encoded, sort_keys=True).encode(),
+                approvals=encode_approvals(approvals),
             )
             for party in sorted(approvals):
                 self._event(
@@ -180,7 +179,7 @@ class Coordinator:
         return None if job_id is None else self.job(job_id)
 
     def server_app(
-        self, job_id: str, keys: dict[str, bytes], stop: Callable[[], None]
+        self, job_id: str, keys: dict[str, bytes], stop: Callable[[int], None]
     ) -> ServerApp:
         """Return the ServerApp that drives ``job_id`` from where it stands."""
         record = self.job(job_id)

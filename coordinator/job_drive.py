@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flwr.app import ConfigRecord, Message, RecordDict
@@ -65,29 +65,35 @@ class JobDrive:
     on_phase: Callable[[Phase, int], None]
     """Called before a phase starts, with its attempt: the place to make both durable."""
     on_outcome: Callable[[PhaseOutcome], None]
-    stop: Callable[[], None]
-    """Asks every party to leave its phase at the next yield."""
+    stop: Callable[[int], None]
+    """Asks every party to leave its phase of an attempt at the next yield."""
     phase_deadline_s: float = 12 * 3600.0
     stop_grace_s: float = 90.0
     poll_s: float = 0.1
-    outcome: PhaseOutcome | None = field(default=None, init=False)
 
     def run(self, grid: Grid) -> None:
-        """Run phase after phase; ``outcome`` holds the last one's."""
+        """Run phase after phase, and again from the first where an attempt was abandoned."""
         nodes = self._wait_for_nodes(grid)
         phases = PHASES[PHASES.index(self.first_phase) :]
         while True:
-            for phase in phases:
-                self.on_phase(phase, self.attempt)
-                self.outcome = self._run_phase(grid, nodes, phase)
-                self.on_outcome(self.outcome)
-                if self.outcome.status != "done":
-                    break
-            abandoned = self.outcome is not None and self.outcome.status == "abandoned"
-            if not abandoned or self.attempt >= MAX_ATTEMPTS:
+            outcome = self._run_phases(grid, nodes, phases)
+            if outcome.status == "refused":
+                # Over for good: what the parties kept for a resume is destroyed.
+                self._run_phase(grid, nodes, "close")
+            if outcome.status != "abandoned" or self.attempt >= MAX_ATTEMPTS:
                 return
             self.attempt += 1
             phases = PHASES
+
+    def _run_phases(self, grid: Grid, nodes: list[int], phases: tuple[Phase, ...]) -> PhaseOutcome:
+        """Run ``phases`` until one does not end well; return the last one's outcome."""
+        for phase in phases:
+            self.on_phase(phase, self.attempt)
+            outcome = self._run_phase(grid, nodes, phase)
+            self.on_outcome(outcome)
+            if outcome.status != "done":
+                break
+        return outcome
 
     def _wait_for_nodes(self, grid: Grid) -> list[int]:
         give_up = time.monotonic() + 120
@@ -114,12 +120,12 @@ class JobDrive:
                     lost = lost or str(error)
             going_wrong = lost or any(r.status != "done" for r, _ in reports.values())
             if waiting and going_wrong and give_up > time.monotonic() + self.stop_grace_s:
-                self.stop()
+                self.stop(self.attempt)
                 give_up = time.monotonic() + self.stop_grace_s
             if waiting and time.monotonic() > give_up:
                 missing = sorted({p.party_id for p in self.spec.parties} - set(reports))
                 lost = lost or f"no report from {', '.join(missing)} before the deadline"
-                self.stop()
+                self.stop(self.attempt)
                 break
             if waiting:
                 time.sleep(self.poll_s)

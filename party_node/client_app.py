@@ -7,7 +7,6 @@ where the party's data lies is never taken from a message.
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -38,6 +37,7 @@ from party_node.phases.train import train
 from party_node.progress import ProgressFile
 from party_node.store import transaction
 from protocols.errors import LocalProtocolError, RemoteProtocolError
+from protocols.session.approval import decode_approvals
 from protocols.session.phase_report import (
     Phase,
     PhaseReport,
@@ -49,12 +49,16 @@ from protocols.session.phase_report import (
 )
 from protocols.suite import canonical
 
-STOP_FILE = "stop"
 _PHASES: dict[Phase, Callable[[PhaseContext], dict[str, Any]]] = {
     "align": align,
     "train": train,
     "evaluate": evaluate,
 }
+
+
+def stop_file(meeting_place: Path, attempt: int) -> Path:
+    """Return the file whose presence stops every phase of an attempt at its next yield."""
+    return meeting_place / f"stop-attempt-{attempt}"
 
 
 def make_client_app(
@@ -129,6 +133,9 @@ class PhaseRunner:
         node = Node.open(self._home)
         try:
             start = _decode_start(content, phase)
+            if start is None:
+                nothing = _Start("", b"", b"", 0, phase)
+                return _sign(node, nothing, phase, "refused", _said(JobRefused("no phase start")))
             status, payload = self._outcome(node, phase, start)
             if status != "done":
                 _record_failure(node, start.job, phase, status, payload)
@@ -138,11 +145,8 @@ class PhaseRunner:
 
     def _outcome(self, node: Node, phase: Phase, start: _Start) -> tuple[Status, dict[str, Any]]:
         try:
-            approvals = {
-                party: bytes.fromhex(signature)
-                for party, signature in json.loads(start.approvals).items()
-            }
-            job = accept_start(node, start.spec, approvals, start.attempt)
+            approvals = decode_approvals(start.approvals)
+            job = accept_start(node, start.spec, approvals, start.attempt, phase)
             return "done", self._run_phase(node, job, phase)
         except JobRefused as error:
             return "refused", _said(error)
@@ -180,7 +184,7 @@ class PhaseRunner:
         journal = Journal(node.engine, node.keys, job.spec.job_id, job.attempt)
         steps = plan(job.spec)
         finished = journal.finished_steps()
-        stop_file = self._meeting_place / STOP_FILE
+        stopped = stop_file(self._meeting_place, job.attempt).exists
         first_step = next(i for i, name in enumerate(steps) if name.startswith(phase))
         first_run = not journal.has_step(first_step)
         last_step = max(i for i, name in enumerate(steps) if name.startswith(phase))
@@ -212,7 +216,7 @@ class PhaseRunner:
                 journal,
                 links,
                 plan=steps,
-                stopped=stop_file.exists,
+                stopped=stopped,
                 on_progress=progress.update,
                 at_yield=lambda: self._at_yield(node.party_id),
             )
@@ -220,7 +224,7 @@ class PhaseRunner:
             try:
                 result = _timed(_PHASES[phase], context)
                 for link in links.values():
-                    link.linger(stop_file.exists)
+                    link.linger(stopped)
                 return result
             except AttemptAbandoned as error:
                 for link in links.values():
@@ -266,15 +270,13 @@ def _timed(
     return result | {"wall_ms": round((time.monotonic() - started) * 1000)}
 
 
-def _decode_start(content: RecordDict, phase: Phase) -> _Start:
-    record = content.config_records.get("start")
+def _decode_start(content: RecordDict, phase: Phase) -> _Start | None:
+    """Return the phase start, or None for content that is not one for ``phase``."""
     try:
-        start = msgspec.convert(dict(record or {}), _Start)
+        start = msgspec.convert(dict(content.config_records.get("start") or {}), _Start)
     except msgspec.ValidationError:
-        raise JobRefused("not a phase start") from None
-    if start.phase != phase:
-        raise JobRefused("the phase start and the message type disagree")
-    return start
+        return None
+    return start if start.phase == phase else None
 
 
 def _said(error: NodeError) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,8 +29,9 @@ from party_node.journal import forget_attempts, new_job_key
 from party_node.node import Node
 from party_node.store import jobs, transaction
 from protocols.errors import RemoteProtocolError
-from protocols.session.approval import verify_approvals
+from protocols.session.approval import encode_approvals, verify_approvals
 from protocols.session.job_spec import JobSpec, decode_spec
+from protocols.session.phase_report import Phase
 
 POLICY_VERDICTS: dict[Verdict, Literal["allow", "conditions", "needs_approval", "deny"]] = {
     Verdict.ALLOW: "allow",
@@ -242,7 +242,7 @@ def approve(node: Node, job_id: str, approver: str) -> bytes:
 
 
 def accept_start(
-    node: Node, spec_bytes: bytes, approvals: Mapping[str, bytes], attempt: int
+    node: Node, spec_bytes: bytes, approvals: Mapping[str, bytes], attempt: int, phase: Phase
 ) -> Job:
     """Return the job a phase start speaks of, if this node may run it.
 
@@ -255,9 +255,15 @@ def accept_start(
         raise JobRefused("this is not the spec that was approved here")
     statement = job.approval(node)
     verify_approvals(spec, joint_message(statement), approvals, node.pinned_keys(), node.keys.suite)
-    if job.status in ("refused", "failed"):
-        raise JobRefused(f"job {spec.job_id} was {job.status} here")
-    if job.status != "closed" and utc_now() > spec.expires_at:
+    if phase == "close":
+        if attempt != job.attempt:
+            raise JobRefused(f"attempt {attempt} is not the one to close")
+        return job
+    if job.status == "refused":
+        raise JobRefused(f"job {spec.job_id} was refused here")
+    if job.status == "closed":
+        raise JobRefused(f"job {spec.job_id} is closed")
+    if utc_now() > spec.expires_at:
         raise JobRefused(f"job {spec.job_id} expired at {spec.expires_at}", "propose it anew")
     if attempt < job.attempt:
         raise JobRefused(f"attempt {attempt} was abandoned here; this node is at {job.attempt}")
@@ -284,7 +290,7 @@ def accept_start(
             connection.execute(
                 update(jobs)
                 .filter_by(job_id=spec.job_id)
-                .values(approvals=json.dumps({p: s.hex() for p, s in approvals.items()}).encode())
+                .values(approvals=encode_approvals(approvals))
             )
             job.event(
                 node,

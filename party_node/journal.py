@@ -287,6 +287,17 @@ class Journal:
 _COST_KEYS = ("messages_sent", "bytes_sent", "messages_received", "bytes_received", "wall_ms")
 
 
+def has_journal(engine: Engine, job_id: str) -> bool:
+    """Return whether the journal of ``job_id`` was not destroyed yet."""
+    with engine.connect() as connection:
+        return (
+            connection.execute(
+                select(jobs.c.journal_key).filter_by(job_id=job_id)
+            ).scalar_one_or_none()
+            is not None
+        )
+
+
 def new_job_key(keys: NodeKeys, job_id: str) -> bytes:
     """Return a fresh journal key for ``job_id``, sealed under the node's storage key."""
     return seal(

@@ -18,7 +18,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
 from coordinator.coordinator import Coordinator, JobRecord
-from party_node.client_app import STOP_FILE, make_client_app
+from party_node.client_app import make_client_app, stop_file
 from party_node.errors import JobRefused
 from party_node.jobs import approve, propose
 from party_node.node import Node
@@ -81,7 +81,7 @@ class Simulation:
         if not resume:
             self._set_up(scenario)
         record = self._latest()
-        if record.status != "closed":
+        if record.status not in ("closed", "refused"):
             self._drive(record, run_engine, deadlines, at_yield)
             record = self._latest()
         if record.status != "closed":
@@ -163,7 +163,7 @@ class Simulation:
             server_app = coordinator.server_app(
                 record.spec.job_id,
                 {p.party_id: bytes.fromhex(p.public_key) for p in record.spec.parties},
-                stop=(meeting / STOP_FILE).touch,
+                stop=lambda attempt: stop_file(meeting, attempt).touch(),
             )
             client_app = make_client_app(homes, meeting, deadlines=deadlines, at_yield=at_yield)
             with watch({party: homes[i] for i, party in enumerate(parties)}, finished):

@@ -450,7 +450,9 @@ def _columns_of(path: Path, party: PartyTable, shown: str) -> Sequence[str]:
         if path.suffix == ".parquet":
             return [str(name) for name in pq.read_schema(path).names]
         if path.suffix == ".csv":
-            with pa_csv.open_csv(path) as reader:
+            # Broken rows are the node's to reject, one by one; only the header is asked here.
+            lenient = pa_csv.ParseOptions(invalid_row_handler=lambda row: "skip")
+            with pa_csv.open_csv(path, parse_options=lenient) as reader:
                 return [str(name) for name in reader.schema.names]
     except (OSError, pa_lib.ArrowException):
         # The reader's text can quote a row.

@@ -1,4 +1,4 @@
-"""Phase ``close``: the job's left-overs are destroyed, and the log is signed a last time."""
+"""Phase ``close``: the left-overs of a released or refused job are destroyed, the log signed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from audit.catalogue import DetailValue
+from party_node.errors import JobRefused
 from party_node.jobs import Job, set_status
-from party_node.journal import Journal, forget_attempts
+from party_node.journal import Journal, forget_attempts, has_journal
 from party_node.node import Node
 from party_node.store import jobs, row_maps, transaction
 
 
 def close(node: Node, job: Job) -> dict[str, Any]:
     """Destroy journal, encryption key and row map; sign the log. Running it again is harmless."""
-    if job.status == "closed":
-        return {"status": "closed"}
     job_id = job.spec.job_id
+    if not has_journal(node.engine, job_id):
+        return {"status": job.status}
+    if job.status not in ("released", "refused"):
+        raise JobRefused(f"job {job_id} is {job.status}: it is not over")
+    released = job.status == "released"
     cost = Journal(node.engine, node.keys, job_id, job.attempt).cost()
     (node.outputs(job_id) / "cost.json").write_text(json.dumps(cost, indent=2, sort_keys=True))
     terms = job.spec.retention
@@ -36,7 +40,7 @@ def close(node: Node, job: Job) -> dict[str, Any]:
                 details={"reason": "job-closed", "method": "row-deleted-and-overwritten"},
                 counts={"rows": mapped},
             )
-        if job.spec.active_party.party_id == node.party_id:
+        if released and job.spec.active_party.party_id == node.party_id:
             job.event(
                 node,
                 connection,
@@ -53,14 +57,14 @@ def close(node: Node, job: Job) -> dict[str, Any]:
             phase="close",
             details={"reason": "job-closed", "method": "rows-and-key-overwritten"},
         )
-        set_status(connection, job_id, "closed")
-        details: dict[str, DetailValue] = {
-            "reason": "released",
-            "outputs": [o.name for o in job.spec.outputs if o.recipient == node.party_id],
-        }
-        if terms is not None:
+        details: dict[str, DetailValue] = {"reason": job.status}
+        if released:
+            set_status(connection, job_id, "closed")
+            own = [output for output in job.spec.outputs if output.recipient == node.party_id]
+            details["outputs"] = [str(output.name) for output in own]
+        if released and terms is not None:
             details["delete_after"] = node.days_from_now(terms.model_days)
         job.event(node, connection, "job.closed", phase="close", details=details)
         node.checkpoint(connection)
     node.forget_deleted_pages()
-    return {"status": "closed"}
+    return {"status": "closed" if released else job.status}

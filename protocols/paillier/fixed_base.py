@@ -1,4 +1,4 @@
-"""Many powers of one unit modulo N^2, from a table (Brickell et al., EUROCRYPT 1992, §2).
+"""Many powers of one unit modulo N^2, from a table of its powers (Brickell et al., EUROCRYPT 1992).
 
 Every modulus of Paillier's scheme is a square N^2, and a unit W modulo N^2 is
 A * (1 + N * t) with A = W mod N and t in [0, N). Because (1 + N * s)(1 + N * t) is

@@ -59,7 +59,7 @@ class PrivateKey:
 
         r has |n| + 64 bits from ``stream``; the same r reduced modulo p - 1 and q - 1 is the
         exponent modulo p^2 and q^2, where h^n has an order that divides them. So the result is
-        exactly that of the public formula (Damgård, Jurik and Nielsen 2010, §4.2).
+        exactly that of the public formula (Damgård, Jurik and Nielsen 2010; SPEC.md §4).
         """
         p, q, size = self.p, self.q, self.public_key.randomness_bytes
         drawn = stream.bytes(size * len(plaintexts))
@@ -102,8 +102,9 @@ class PrivateKey:
 def generate_private_key(bits: int, stream: RandomStream, suite: Suite) -> PrivateKey:
     """Return a key of ``bits`` (2048 or 3072), deterministic in ``stream``.
 
-    Primes are drawn as in FIPS 186-5 §A.1.3 (uniform candidates with the two top bits set), with
-    the further conditions of SPEC.md §4. Raises :class:`LocalProtocolError` for another size.
+    Primes are drawn in the manner of FIPS 186-5 §A.1.3, from uniform candidates with the two top
+    bits set, under the further conditions of SPEC.md §4. Raises :class:`LocalProtocolError` for
+    another size.
     """
     if bits not in KEY_BITS:
         raise LocalProtocolError("a Paillier key has 2048 or 3072 bits")

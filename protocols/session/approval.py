@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocols.errors import VerifyError
+import msgspec
+
+from protocols.errors import DecodeError, VerifyError
 from protocols.session.job_spec import JobSpec
-from protocols.suite import InvalidSignature, Suite
+from protocols.suite import InvalidSignature, Suite, canonical
 
 
 def verify_approvals(
@@ -35,3 +37,17 @@ def verify_approvals(
             suite.verify(key, statement, approvals[party.party_id])
         except InvalidSignature:
             raise VerifyError("the approval's signature is wrong", party=party.party_id) from None
+
+
+def encode_approvals(approvals: Mapping[str, bytes]) -> bytes:
+    """Return the canonical bytes of signatures by party id."""
+    return canonical.encode({party: signature.hex() for party, signature in approvals.items()})
+
+
+def decode_approvals(data: bytes) -> dict[str, bytes]:
+    """Return signatures by party id; raises :class:`DecodeError` and nothing else."""
+    try:
+        signatures = msgspec.convert(canonical.decode(data), dict[str, str])
+        return {party: bytes.fromhex(signature) for party, signature in signatures.items()}
+    except (canonical.CanonicalError, msgspec.ValidationError, ValueError):
+        raise DecodeError("not a set of approvals") from None

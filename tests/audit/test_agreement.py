@@ -10,6 +10,7 @@ from audit.agreement import NO_TRUST, Verification, verify_bundles
 from audit.checkpoint import CheckpointError
 from audit.countersign import keep_checkpoint
 from audit.trust import MAX_TRUST_BYTES, Trust, TrustError, read_trust, write_trust
+from protocols.suite.gm import GmSuite
 from tests.audit.made_logs import (
     SERVICE,
     SUITE,
@@ -249,6 +250,17 @@ def test_fingerprint_may_be_typed_as_people_write_it() -> None:
     bank.checkpoint()
     typed = bank.identity.fingerprint.replace(" ", "").upper()
     assert together(bank, trust=read_trust(GOOD_TRUST.format(typed).encode())).exit_status == 0
+
+
+def test_key_is_expected_in_its_own_suite_only() -> None:
+    class OtherSuite(GmSuite):
+        name = "other"
+
+    bank, _ = pair()
+    trust, key = trust_of(bank), bank.identity.public_key
+    assert trust.expects(SUITE, "bank", key)
+    assert not trust.expects(OtherSuite(), "bank", key)
+    assert not trust.expects(SUITE, "bank", key[:-1])
 
 
 @pytest.mark.parametrize(

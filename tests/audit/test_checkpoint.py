@@ -85,6 +85,14 @@ def test_unknown_signatures_are_ignored() -> None:
                 verified(note)
 
 
+def test_checkpoint_of_another_log_signed_under_this_name_is_refused() -> None:
+    other = Checkpoint("retailer.example/log", 7, CHECKPOINT.root_hash)
+    keyed = key_id(SUITE, ORIGIN, PUBLIC) + sign(other.text())
+    line = f"— {ORIGIN} {base64.b64encode(keyed).decode()}\n"
+    with pytest.raises(CheckpointError, match="of another log"):
+        verified(other.text() + b"\n" + line.encode())
+
+
 def test_known_key_with_a_wrong_signature_is_refused() -> None:
     forged = render_note(CHECKPOINT, suite=SUITE, public_key=PUBLIC, signature=sign(b"other"))
     both = forged + SIGNATURE_LINE

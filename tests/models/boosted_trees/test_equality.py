@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.boosted_trees import active_party, clear, passive_party
-from models.boosted_trees.messages import ChosenSplits
+from models.boosted_trees import active_party, clear, encrypted_histogram, passive_party
+from models.boosted_trees.messages import CandidateSums, ChosenSplits
 from models.boosted_trees.model import OwnSplit, PeerSplit
 from models.boosted_trees.table import Column, ColumnTable
 from protocols.wire import decode
 from tests.drive import drive
+from tests.models.boosted_trees import training
 from tests.models.boosted_trees.training import (
     ACTIVE,
     PASSIVES,
@@ -51,6 +52,28 @@ def test_federated_trees_must_equal_the_clear_ones(number, parties, changes):
     assert {OwnSplit, PeerSplit} <= owners
     assert set(reference.active_half.peer_importance()) == set(passives)
     np.testing.assert_array_equal(federated.margins, reference.predict(tables).margins)
+
+
+@pytest.mark.parametrize("cost", [0, 10**6], ids=["always subtract", "never subtract"])
+def test_ways_to_sum_must_not_change_the_trees(monkeypatch, cost):
+    monkeypatch.setattr(encrypted_histogram, "SUBTRACTION_COST", cost)
+    monkeypatch.setattr(encrypted_histogram, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(passive_party, "PACK_BATCH", 1)
+    monkeypatch.setattr(active_party, "DECRYPT_BATCH", 1)
+    tables, labels = made_case(150, passives=PASSIVES[:1])
+    federated, reference = _train_both(tables, labels, options(bins=32), PASSIVES[:1])
+    assert federated.model == reference
+
+
+@pytest.mark.slow
+def test_larger_key_must_give_the_same_trees(monkeypatch):
+    monkeypatch.setattr(training, "private_key", lambda: private_key(3072))
+    tables, labels = made_case(400, passives=PASSIVES)
+    opts = options(depth=4, bins=32, trees=3, minimum_bin_count=20)
+    federated, reference = _train_both(tables, labels, opts, PASSIVES)
+    assert federated.model == reference
+    sums = [decode(data, CandidateSums) for data in federated.sent("CandidateSums")]
+    assert {len(message.ciphertexts) % 768 for message in sums} == {0}
 
 
 def test_prediction_must_equal_the_clear_one_on_rows_unlike_any_seen():
