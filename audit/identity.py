@@ -33,6 +33,11 @@ class LogIdentity:
         return self.suite.fingerprint(self.public_key)
 
 
+def log_origin(owner: str, source: Source) -> str:
+    """Return the name of ``owner``'s log; a simulation's can never be taken for a real one's."""
+    return f"fedcrm/{'simulation' if source == 'simulation' else 'node'}/{owner}"
+
+
 def identity_of(first: Event) -> LogIdentity:
     """Return whose log begins with ``first``; raises :class:`EventError`."""
     if first.type != OPENED or first.seq != 0:

@@ -19,8 +19,8 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from audit.catalogue import DetailValue
 from audit.database import open_database, transaction
-from audit.event import Actor, EventDraft, Outcome, joint_message
-from audit.identity import LogIdentity
+from audit.event import Actor, EventDraft, Outcome, Source, joint_message
+from audit.identity import LogIdentity, log_origin
 from audit.key_files import create_secret_file, load_secret_file
 from audit.log import AuditLog, create_tables
 from audit.statements import approval_statement
@@ -53,7 +53,6 @@ class Coordinator:
 
     home: Path
     suite: Suite
-    simulated: bool
     engine: Engine
     log: AuditLog
 
@@ -64,11 +63,12 @@ class Coordinator:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         private, public = suite.generate_signing_key(secrets.token_bytes(32))
         create_secret_file(home / "keys" / "signing.key", private)
+        source: Source = "simulation" if simulated else "party_node"
         identity = LogIdentity(
-            origin=f"fedcrm/{'simulation' if simulated else 'node'}/coordinator",
+            origin=log_origin("coordinator", source),
             suite=suite,
             public_key=public,
-            source="simulation" if simulated else "party_node",
+            source=source,
         )
         engine = open_database(home / "coordinator.sqlite", metadata)
         with transaction(engine) as connection:
@@ -83,8 +83,7 @@ class Coordinator:
         engine = open_database(home / "coordinator.sqlite", metadata)
         with transaction(engine) as connection:
             log = AuditLog.open(connection)
-        identity = log.identity
-        return cls(home, identity.suite, identity.source == "simulation", engine, log)
+        return cls(home, log.identity.suite, engine, log)
 
     def close(self) -> None:
         """Release the database."""
@@ -136,7 +135,7 @@ class Coordinator:
         """Verify and store every party's approval; the job may run from here on."""
         statement = approval_statement(
             spec.job_id,
-            [self._origin_of(party.party_id) for party in spec.parties],
+            [log_origin(party.party_id, self.log.identity.source) for party in spec.parties],
             spec.digest(self.suite).hex(),
         )
         verify_approvals(spec, joint_message(statement), approvals, keys, self.suite)
@@ -293,9 +292,6 @@ class Coordinator:
         self.log.checkpoint(
             connection, lambda message: self.suite.sign(private, message, secrets.token_bytes(32))
         )
-
-    def _origin_of(self, party_id: str) -> str:
-        return f"fedcrm/{'simulation' if self.simulated else 'node'}/{party_id}"
 
 
 def _actor() -> Actor:

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from audit.event import Actor, EventDraft
-from audit.identity import LogIdentity
+from audit.event import Actor, EventDraft, Source
+from audit.identity import LogIdentity, log_origin
 from audit.log import AuditLog, create_tables
 from party_node.datasets import Registration
 from party_node.errors import NodeError
@@ -56,11 +56,12 @@ class Node:
         (home / "node.toml").write_text(
             f'party_id = "{party_id}"\nsuite = "{suite_name}"\nmode = "{mode}"\n'
         )
+        source: Source = "simulation" if simulated else "party_node"
         identity = LogIdentity(
-            origin=log_origin(party_id, simulated=simulated),
+            origin=log_origin(party_id, source),
             suite=suite,
             public_key=keys.public_key,
-            source="simulation" if simulated else "party_node",
+            source=source,
         )
         engine = open_database(home / "node.sqlite")
         with transaction(engine) as connection:
@@ -158,17 +159,12 @@ class Node:
 
     def origin_of(self, party_id: str) -> str:
         """Return the name of ``party_id``'s log."""
-        return log_origin(party_id, simulated=self.simulated)
+        return log_origin(party_id, self.log.identity.source)
 
     @property
     def service(self) -> Actor:
         """The node's own software as the actor of an event."""
         return _service(self.party_id)
-
-
-def log_origin(party_id: str, *, simulated: bool) -> str:
-    """Return the name of a party's log; a simulation's can never be taken for a real one's."""
-    return f"fedcrm/{'simulation' if simulated else 'node'}/{party_id}"
 
 
 def _service(party_id: str) -> Actor:

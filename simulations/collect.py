@@ -22,6 +22,7 @@ import numpy.typing as npt
 from audit.bundle import export
 from audit.checkpoint import parse_checkpoint
 from audit.log import log_identity, read_checkpoints, read_events
+from audit.trust import write_trust
 from coordinator.coordinator import Coordinator
 from party_node.node import Node
 from party_node.phases.evaluate import SCORES
@@ -49,6 +50,10 @@ from simulations.workspace import Workspace
 _PACKAGES = ("flwr", "ray", "cryptography", "gmssl", "gmpy2", "numpy", "pandas", "pyarrow")
 _PHASES = ("align", "train", "evaluate")
 _TRUST = "trust.toml"
+_TRUST_HEAD = (
+    "# Keys of this simulation's logs, written by the simulation itself. Between organisations\n"
+    "# fingerprints are compared by voice or on paper, never taken from what they are to check.\n"
+)
 
 
 class CollectError(Exception):
@@ -204,7 +209,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
 def _pooled(
     scenario: Scenario, workspace: Workspace, spec: JobSpec, rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Return the scores of the model of the joined table; the coordinator's log says it was made."""
+    """Return the joined table's model's scores; the coordinator's log says it was made."""
     coordinator = Coordinator.open(workspace.coordinator)
     try:
         pooled = compare_in_the_clear(scenario, spec, coordinator.suite)
@@ -274,10 +279,7 @@ def _spec_digest(workspace: Workspace, spec: JobSpec) -> str:
 def _export_bundles(workspace: Workspace, spec: JobSpec) -> dict[str, AuditReport]:
     """Write one bundle per log and the trust file that names their keys."""
     reports = {}
-    trust = [
-        "# Keys of this simulation's logs. Between real organisations these fingerprints are",
-        "# compared by voice or on paper, never taken from the bundles they are to check.",
-    ]
+    identities = []
     coordinator = Coordinator.open(workspace.coordinator)
     opened: dict[str, Coordinator | Node] = {"coordinator": coordinator}
     opened |= {p.party_id: Node.open(workspace.party(p.party_id)) for p in spec.parties}
@@ -292,17 +294,11 @@ def _export_bundles(workspace: Workspace, spec: JobSpec) -> dict[str, AuditRepor
             reports[name] = AuditReport(
                 events=checkpoint.tree_size, root=checkpoint.root_hash.hex(), bundle=bundle
             )
-            trust += [
-                "",
-                "[[party]]",
-                f'origin = "{identity.origin}"',
-                f'suite = "{identity.suite.name}"',
-                f'fingerprint = "{identity.fingerprint}"',
-            ]
+            identities.append(identity)
     finally:
         for node in opened.values():
             node.close()
-    (workspace.root / _TRUST).write_text("\n".join(trust) + "\n")
+    (workspace.root / _TRUST).write_text(_TRUST_HEAD + write_trust(identities))
     return reports
 
 

@@ -24,7 +24,7 @@ class FixedBase:
     """Powers of ``base`` modulo ``root**2``, exponents below ``256**exponent_bytes``.
 
     ``base`` must be a unit. The table holds ``256 * exponent_bytes`` entries of the modulus'
-    size; building it costs about as much as 500 powers.
+    size; building it costs about as much as 750 powers.
     """
 
     def __init__(self, base: mpz, root: mpz, exponent_bytes: int) -> None:

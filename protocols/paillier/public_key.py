@@ -85,7 +85,7 @@ class PublicKey:
 
     @cached_property
     def _randomness(self) -> FixedBase:
-        # h^n is public; the table is kept with the key because it takes as long as 500 uses.
+        # h^n is public; the table is kept with the key because it takes as long as 750 uses.
         return FixedBase(powmod(self.h, self.n, self.n_squared), self.n, self.randomness_bytes)
 
     def add(self, left: mpz, right: mpz) -> mpz:
