@@ -136,7 +136,7 @@ def read_dataset(registration: Registration, suite: Suite, reject_file: Path) ->
     ):
         raise DatasetError(f"{path} changed while it was read", "run again when it is complete")
     identifiers, inputs, kept = _identify(table, rows, registration, suite, rejects)
-    table, rows = table.take(kept), rows[kept]
+    table, rows = table.take(pa.array(kept, pa.int64())), rows[kept]
     good = np.ones(len(rows), dtype=bool)
     columns = []
     for terms in registration.columns:
