@@ -28,7 +28,7 @@ from coordinator.job_drive import JobDrive, PhaseOutcome
 from coordinator.store import jobs, metadata
 from protocols.session.approval import encode_approvals, verify_approvals
 from protocols.session.job_spec import JobSpec, decode_spec
-from protocols.session.phase_report import PHASES, Phase
+from protocols.session.phase_report import Phase
 from protocols.suite import Suite, get_suite
 
 _SUCCESS = Outcome(status="success", code="ok")
@@ -193,7 +193,7 @@ class Coordinator:
                 suite=self.suite,
                 public_keys=keys,
                 attempt=record.attempt,
-                first_phase=record.phase or PHASES[0],
+                first_phase=_resume_from(record.phase),
                 on_phase=lambda phase, attempt: self._record_phase(record.spec, phase, attempt),
                 on_outcome=lambda outcome: self._record_outcome(record.spec, outcome),
                 stop=stop,
@@ -294,6 +294,11 @@ class Coordinator:
         )
 
 
+def _resume_from(phase: Phase | None) -> Phase:
+    """Return the phase to go on with: tokens to match are not kept, so they are asked for again."""
+    return "align" if phase is None or phase == "match" else phase
+
+
 def _actor() -> Actor:
     return Actor(kind="service", id="coordinator", role="coordinator", authn="local")
 
@@ -318,7 +323,7 @@ def _events_of(
     elif outcome.status == "done":
         events.append(("phase.completed", {"step": outcome.phase}, {}))
         _, payload = next(iter(outcome.reports.values()))
-        if outcome.phase == "align":
+        if "intersection" in payload:
             counts = {name: payload[name] for name in ("intersection", "floor")}
             events.append(("psi.completed", {"protocol": payload["protocol"]}, counts))
         if outcome.phase == "close":

@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
+from coordinator.token_matching import match_tokens
 from protocols.errors import RemoteProtocolError
 from protocols.session.job_spec import JobSpec
-from protocols.session.phase_report import PHASES, Phase, PhaseReport, SignedReport, open_report
+from protocols.session.phase_report import (
+    Phase,
+    PhaseReport,
+    SignedReport,
+    open_report,
+    payload_digest,
+    phases_of,
+)
 from protocols.suite import Suite
 
 MAX_ATTEMPTS = 3
 _MESSAGE_TYPES: dict[Phase, str] = {
     "align": "query.align",
+    "match": "query.match",
     "train": "train",
     "evaluate": "evaluate",
     "close": "query.close",
@@ -70,11 +79,14 @@ class JobDrive:
     phase_deadline_s: float = 12 * 3600.0
     stop_grace_s: float = 90.0
     poll_s: float = 0.1
+    _party_of_node: dict[int, str] = field(default_factory=dict, init=False)
+    _tokens: dict[str, dict[str, bytes]] = field(default_factory=dict, init=False)
 
     def run(self, grid: Grid) -> None:
         """Run phase after phase, and again from the first where an attempt was abandoned."""
         nodes = self._wait_for_nodes(grid)
-        phases = PHASES[PHASES.index(self.first_phase) :]
+        every = phases_of(self.spec)
+        phases = every[every.index(self.first_phase) :]
         while True:
             outcome = self._run_phases(grid, nodes, phases)
             if outcome.status == "refused":
@@ -83,7 +95,7 @@ class JobDrive:
             if outcome.status != "abandoned" or self.attempt >= MAX_ATTEMPTS:
                 return
             self.attempt += 1
-            phases = PHASES
+            phases = every
 
     def _run_phases(self, grid: Grid, nodes: list[int], phases: tuple[Phase, ...]) -> PhaseOutcome:
         """Run ``phases`` until one does not end well; return the last one's outcome."""
@@ -106,9 +118,19 @@ class JobDrive:
             time.sleep(self.poll_s)
 
     def _run_phase(self, grid: Grid, nodes: list[int], phase: Phase) -> PhaseOutcome:
-        waiting = set(grid.push_messages([self._start(node, phase) for node in nodes]))
         reports: dict[str, tuple[PhaseReport, dict[str, Any]]] = {}
         lost = ""
+        answers: dict[str, dict[str, bytes]] = {}
+        if phase == "match":
+            try:
+                answers = match_tokens(self.spec, self._tokens)
+            except RemoteProtocolError as error:
+                return PhaseOutcome(phase, self.attempt, reports, str(error))
+        starts = [
+            self._start(node, phase, answers.get(self._party_of_node.get(node, ""), {}))
+            for node in nodes
+        ]
+        waiting = set(grid.push_messages(starts))
         give_up = time.monotonic() + self.phase_deadline_s
         while waiting:
             for reply in grid.pull_messages(waiting):
@@ -116,6 +138,8 @@ class JobDrive:
                 try:
                     report, payload = self._open(reply, phase)
                     reports[report.sender] = (report, payload)
+                    self._party_of_node[reply.metadata.src_node_id] = report.sender
+                    self._tokens[report.sender] = self._outbox(reply, report.sender, payload)
                 except RemoteProtocolError as error:
                     lost = lost or str(error)
             going_wrong = lost or any(r.status != "done" for r, _ in reports.values())
@@ -131,7 +155,7 @@ class JobDrive:
                 time.sleep(self.poll_s)
         return PhaseOutcome(phase, self.attempt, reports, lost)
 
-    def _start(self, node: int, phase: Phase) -> Message:
+    def _start(self, node: int, phase: Phase, inbox: dict[str, bytes]) -> Message:
         record = ConfigRecord(
             {
                 "job": self.spec.job_id,
@@ -142,7 +166,7 @@ class JobDrive:
             }
         )
         return Message(
-            RecordDict({"start": record}),
+            RecordDict({"start": record, "inbox": ConfigRecord(dict(inbox))}),
             dst_node_id=node,
             message_type=_MESSAGE_TYPES[phase],
             ttl=self.phase_deadline_s + 2 * self.stop_grace_s,
@@ -167,3 +191,13 @@ class JobDrive:
             public_keys=self.public_keys,
             suite=self.suite,
         )
+
+    def _outbox(self, reply: Message, party: str, payload: dict[str, Any]) -> dict[str, bytes]:
+        """Return what came beside a report, if it is what the report signs."""
+        record = dict(reply.content.config_records.get("outbox") or ConfigRecord())
+        signed = payload.get("outbox", {})
+        outbox = {str(peer): data for peer, data in record.items() if isinstance(data, bytes)}
+        digests = {peer: payload_digest(data, self.suite) for peer, data in outbox.items()}
+        if digests != signed:
+            raise RemoteProtocolError("what came with the report is not what it signs", party=party)
+        return outbox

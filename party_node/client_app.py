@@ -31,9 +31,11 @@ from party_node.peer_channel.link import Deadlines
 from party_node.peer_channel.loopback import LoopbackDialer
 from party_node.phases.align import align
 from party_node.phases.close import close
-from party_node.phases.context import PhaseContext, plan
+from party_node.phases.context import PhaseContext
 from party_node.phases.evaluate import evaluate
+from party_node.phases.match import match
 from party_node.phases.train import train
+from party_node.plan import Plan
 from party_node.progress import ProgressFile
 from party_node.store import transaction
 from protocols.errors import LocalProtocolError, RemoteProtocolError
@@ -51,6 +53,7 @@ from protocols.suite import canonical
 
 _PHASES: dict[Phase, Callable[[PhaseContext], dict[str, Any]]] = {
     "align": align,
+    "match": match,
     "train": train,
     "evaluate": evaluate,
 }
@@ -78,15 +81,20 @@ def make_client_app(
     def run(phase: Phase, message: Message, context: Context) -> Message:
         home = homes[int(context.node_config["partition-id"])]
         runner = PhaseRunner(home, meeting_place, deadlines or Deadlines(), at_yield)
-        signed = runner.run(phase, message.content)
-        record = ConfigRecord(
+        signed, outbox = runner.run(phase, message.content)
+        report = ConfigRecord(
             {"body": signed.body, "payload": signed.payload, "signature": signed.signature}
         )
-        return Message(RecordDict({"report": record}), reply_to=message)
+        content = RecordDict({"report": report, "outbox": ConfigRecord(dict(outbox))})
+        return Message(content, reply_to=message)
 
     @app.query("align")
     def _align(message: Message, context: Context) -> Message:
         return run("align", message, context)
+
+    @app.query("match")
+    def _match(message: Message, context: Context) -> Message:
+        return run("match", message, context)
 
     @app.train()
     def _train(message: Message, context: Context) -> Message:
@@ -128,26 +136,46 @@ class PhaseRunner:
         self._deadlines = deadlines
         self._at_yield = at_yield
 
-    def run(self, phase: Phase, content: RecordDict) -> SignedReport:
-        """Run ``phase``; whatever happens, the answer is a signed report without any value."""
+    def run(self, phase: Phase, content: RecordDict) -> tuple[SignedReport, dict[str, bytes]]:
+        """Run ``phase``; return a signed report, and what goes to the coordinator beside it.
+
+        Whatever happens there is a report, and no text in it holds a value.
+        """
         node = Node.open(self._home)
+        outbox: dict[str, bytes] = {}
         try:
             start = _decode_start(content, phase)
             if start is None:
                 nothing = _Start("", b"", b"", 0, phase)
-                return _sign(node, nothing, phase, "refused", _said(JobRefused("no phase start")))
-            status, payload = self._outcome(node, phase, start)
+                refusal = _said(JobRefused("not a phase start"))
+                return _sign(node, nothing, phase, "refused", refusal), {}
+            inbox = dict(content.config_records.get("inbox") or {})
+            status, payload = self._outcome(node, phase, start, inbox, outbox)
             if status != "done":
                 _record_failure(node, start.job, phase, status, payload)
-            return _sign(node, start, phase, status, payload)
+            payload["outbox"] = {
+                peer: payload_digest(data, node.keys.suite) for peer, data in outbox.items()
+            }
+            return _sign(node, start, phase, status, payload), outbox
         finally:
             node.close()
 
-    def _outcome(self, node: Node, phase: Phase, start: _Start) -> tuple[Status, dict[str, Any]]:
+    def _outcome(
+        self,
+        node: Node,
+        phase: Phase,
+        start: _Start,
+        inbox: dict[str, Any],
+        outbox: dict[str, bytes],
+    ) -> tuple[Status, dict[str, Any]]:
         try:
             approvals = decode_approvals(start.approvals)
             job = accept_start(node, start.spec, approvals, start.attempt, phase)
-            return "done", self._run_phase(node, job, phase)
+            try:
+                letters = msgspec.convert(inbox, dict[str, bytes])
+            except msgspec.ValidationError:
+                raise RemoteProtocolError("unreadable answers", party="coordinator") from None
+            return "done", self._run_phase(node, job, phase, letters, outbox)
         except JobRefused as error:
             return "refused", _said(error)
         except JobStopped as error:
@@ -178,24 +206,32 @@ class PhaseRunner:
                 "hint": f"details stay on the node, in {log}",
             }
 
-    def _run_phase(self, node: Node, job: Job, phase: Phase) -> dict[str, Any]:
+    def _run_phase(
+        self,
+        node: Node,
+        job: Job,
+        phase: Phase,
+        inbox: dict[str, bytes],
+        outbox: dict[str, bytes],
+    ) -> dict[str, Any]:
         if phase == "close":
             return close(node, job)
         journal = Journal(node.engine, node.keys, job.spec.job_id, job.attempt)
-        steps = plan(job.spec)
-        finished = journal.finished_steps()
+        steps = Plan.of(job.spec)
+        begun = journal.begun_steps()
+        own = steps.of_party(node.party_id)
+        first_open = next((i for i in own if not begun.get(i)), len(steps.steps))
+        of_phase = steps.of_party(node.party_id, phase)
+        is_first_run = not any(i in begun for i in of_phase)
         stopped = stop_file(self._meeting_place, job.attempt).exists
-        first_step = next(i for i, name in enumerate(steps) if name.startswith(phase))
-        first_run = not journal.has_step(first_step)
-        last_step = max(i for i, name in enumerate(steps) if name.startswith(phase))
-        if not first_run and finished <= last_step:
+        if not is_first_run and first_open in of_phase:
             with transaction(node.engine) as connection:
                 job.event(
                     node,
                     connection,
                     "job.resumed",
                     phase=phase,
-                    details={"step": steps[min(finished, len(steps) - 1)], "reason": "restart"},
+                    details={"step": steps.steps[first_open].name, "reason": "restart"},
                 )
         links = {
             peer.party_id: PeerLink(
@@ -206,7 +242,7 @@ class PhaseRunner:
                 LoopbackDialer(node.party_id, peer.party_id, self._meeting_place),
                 journal,
                 deadlines=self._deadlines,
-                start_ordinal=finished,
+                start_ordinal=first_open,
             )
             for peer in job.spec.parties
             if peer.party_id != node.party_id
@@ -220,7 +256,7 @@ class PhaseRunner:
                 on_progress=progress.update,
                 at_yield=lambda: self._at_yield(node.party_id),
             )
-            context = PhaseContext(node, job, phase, journal, driver, first_run)
+            context = PhaseContext(node, job, phase, journal, driver, is_first_run, inbox, outbox)
             try:
                 result = _timed(_PHASES[phase], context)
                 for link in links.values():

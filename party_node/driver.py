@@ -8,7 +8,7 @@ the stop flag at every yield.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from party_node.errors import JobStopped
 from party_node.journal import Journal, Step
 from party_node.peer_channel import PeerLink
+from party_node.plan import Plan
 from protocols.errors import RemoteProtocolError
 from protocols.roles import Progress, Receive, ReceiveEach, Role, Send
 from protocols.wire import Message, decode, encode
@@ -34,8 +35,7 @@ class MakeRole(Protocol[T_co]):
 class Driver:
     """Runs the steps of one phase, one generator after the other, from the journal's place on.
 
-    ``plan`` names every step of the job in order, the same at every party: a step's ordinal in
-    the journal and on the wire is its place there.
+    A step's ordinal in the journal and on the wire is its place in ``plan``.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Driver:
         journal: Journal,
         links: Mapping[str, PeerLink],
         *,
-        plan: Sequence[str],
+        plan: Plan,
         stopped: Callable[[], bool],
         on_progress: Callable[[str, int, int], None],
         at_yield: Callable[[], None] = lambda: None,
@@ -70,7 +70,7 @@ class Driver:
         ``make_role`` gets the step's secret seed; ``inputs`` is the digest of everything else the
         role depends on; ``on_done`` writes the step's events in the transaction that finishes it.
         """
-        step = self._journal.begin(self._plan.index(name), name, inputs)
+        step = self._journal.begin(self._plan.ordinal(name), name, inputs)
         if step.result is not None:
             self._acknowledge(step)
             return decode_result(step.result)

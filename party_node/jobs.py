@@ -29,6 +29,7 @@ from party_node.journal import forget_attempts, new_job_key
 from party_node.node import Node
 from party_node.store import jobs, transaction
 from protocols.errors import RemoteProtocolError
+from protocols.identifiers import RULES_VERSION
 from protocols.session.approval import encode_approvals, verify_approvals
 from protocols.session.job_spec import JobSpec, decode_spec
 from protocols.session.phase_report import Phase
@@ -121,6 +122,11 @@ def propose(node: Node, spec: JobSpec) -> tuple[Decision, ...]:
     own = spec.party(node.party_id)
     if own.public_key != node.keys.public_key.hex():
         raise NodeError("the spec names another key for this node", "check node and coordinator")
+    if spec.alignment.identifier_rules != RULES_VERSION:
+        raise JobRefused(
+            f"{node.party_id} normalises identifiers by {RULES_VERSION}, the job by other rules",
+            "both sides must run releases with the same rules",
+        )
     with transaction(node.engine) as connection:
         connection.execute(
             insert(jobs).values(

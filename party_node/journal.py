@@ -115,25 +115,15 @@ class Journal:
             if also is not None:
                 also(connection)
 
-    def has_step(self, ordinal: int) -> bool:
-        """Return whether the step at ``ordinal`` was begun."""
+    def begun_steps(self) -> dict[int, bool]:
+        """Return, for each step that was begun, by ordinal, whether it has a result."""
         with self._engine.connect() as connection:
-            return (
-                connection.execute(
-                    select(journal_steps.c.ordinal).filter_by(ordinal=ordinal, **self._where)
-                ).one_or_none()
-                is not None
+            rows = connection.execute(
+                select(journal_steps.c.ordinal, journal_steps.c.result.is_not(None)).filter_by(
+                    **self._where
+                )
             )
-
-    def finished_steps(self) -> int:
-        """Return how many steps have a result; they are the first ones."""
-        with self._engine.connect() as connection:
-            return connection.execute(
-                select(func.count())
-                .select_from(journal_steps)
-                .filter_by(**self._where)
-                .where(journal_steps.c.result.is_not(None))
-            ).scalar_one()
+            return {ordinal: bool(finished) for ordinal, finished in rows}
 
     # -- messages ----------------------------------------------------------------------------
 

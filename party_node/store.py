@@ -110,6 +110,7 @@ model_halves = Table(
     "model_halves",
     metadata,
     Column("job_id", String, primary_key=True),
+    Column("repeat", Integer, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
 )
 

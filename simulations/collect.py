@@ -25,7 +25,7 @@ from audit.log import log_identity, read_checkpoints, read_events
 from audit.trust import write_trust
 from coordinator.coordinator import Coordinator
 from party_node.node import Node
-from party_node.phases.evaluate import SCORES
+from party_node.phases.evaluate import scores_file
 from protocols.session.job_spec import JobSpec
 from simulations.learned import what_each_learned
 from simulations.pooled import compare_in_the_clear
@@ -112,9 +112,9 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         party.party_id: _Outputs(workspace.party(party.party_id) / "outputs" / spec.job_id)
         for party in spec.parties
     }
-    shutil.copyfile(outputs[active].folder / SCORES, workspace.root / SCORES)
-    scores = _Scores.read(workspace.root / SCORES)
-    evaluation = outputs[active].json("evaluation.json")
+    shutil.copyfile(outputs[active].folder / scores_file(0), workspace.root / "scores.csv")
+    scores = _Scores.read(workspace.root / "scores.csv")
+    evaluation = outputs[active].json("evaluation.json")[0]
     predictions = {"alone": scores.alone, "joint": scores.joint}
     if scenario.pooling_allowed:
         predictions["pooled"] = _pooled(scenario, workspace, spec, scores.rows)

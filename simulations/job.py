@@ -72,6 +72,8 @@ def job_spec(
                 held_out_percent=scenario.evaluation.held_out_percent,
                 split_seed=scenario.seed,
                 minimum_held_out=scenario.evaluation.minimum_held_out,
+                repeats=scenario.evaluation.repeats,
+                threshold=format(scenario.evaluation.threshold, "f"),
             ),
             outputs=_outputs(scenario),
             retention=RetentionTerms(

@@ -81,6 +81,7 @@ class Simulation:
         if not resume:
             self._set_up(scenario)
         record = self._latest()
+        self._check_unchanged(scenario, record.spec)
         if record.status not in ("closed", "refused"):
             self._drive(record, run_engine, deadlines, at_yield)
             record = self._latest()
@@ -183,6 +184,21 @@ class Simulation:
                 f"the run in {self.workspace.root} was never proposed", "run it without --resume"
             )
         return record
+
+    def _check_unchanged(self, scenario: Scenario, spec: JobSpec) -> None:
+        """Refuse to resume a job under a scenario that says something else by now."""
+        today = job_spec(
+            scenario,
+            {party.party_id: party.public_key for party in spec.parties},
+            job_id=spec.job_id,
+            created_at=spec.created_at,
+            expires_at=spec.expires_at,
+        )
+        if today != spec:
+            raise SimulationFailed(
+                f"{scenario.source} changed since this run began",
+                "undo the change to resume, or run without --resume to start over",
+            )
 
     def _failure(self, record: JobRecord) -> SimulationFailed:
         reports = record.outcome.get("reports", {})

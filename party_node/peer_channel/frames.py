@@ -8,6 +8,8 @@ from protocols.errors import DecodeError
 from protocols.wire import Message, decode, encode
 
 PART_BYTES = 1 << 20
+_MAX_PLACE = 1 << 32
+_MAX_TEXT = 500
 
 
 class Hello(Message, frozen=True):
@@ -20,6 +22,12 @@ class Hello(Message, frozen=True):
     ordinal: int
     position: int
 
+    def __post_init__(self) -> None:
+        """Refuse places no stream has and names no party has."""
+        _check_places(self.attempt, self.ordinal, self.position)
+        if max(len(self.party), len(self.job_id)) > _MAX_TEXT or len(self.spec_digest) > 64:
+            raise ValueError("a name or digest is too long")
+
 
 class Part(Message, frozen=True):
     """One piece of the message at (step ``ordinal``, ``position``)."""
@@ -30,11 +38,19 @@ class Part(Message, frozen=True):
     last: bool
     data: bytes
 
+    def __post_init__(self) -> None:
+        """Refuse places no stream has."""
+        _check_places(self.ordinal, self.position, self.part)
+
 
 class Acknowledged(Message, frozen=True):
     """The sender has finished step ``ordinal`` for good and needs nothing of it again."""
 
     ordinal: int
+
+    def __post_init__(self) -> None:
+        """Refuse places no stream has."""
+        _check_places(self.ordinal)
 
 
 class Abandon(Message, frozen=True):
@@ -42,9 +58,19 @@ class Abandon(Message, frozen=True):
 
     reason: str
 
+    def __post_init__(self) -> None:
+        """Refuse what should not be shown to an operator."""
+        if len(self.reason) > _MAX_TEXT or not self.reason.isprintable():
+            raise ValueError("the reason is too long or not printable")
+
 
 class Farewell(Message, frozen=True):
     """The sender has left the phase; nothing more comes on this connection."""
+
+
+def _check_places(*places: int) -> None:
+    if not all(0 <= place < _MAX_PLACE for place in places):
+        raise ValueError("a place out of range")
 
 
 Frame: TypeAlias = Hello | Part | Acknowledged | Abandon | Farewell

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, delete, insert
 
 from audit.catalogue import DetailValue
@@ -14,78 +16,125 @@ from party_node.errors import JobRefused
 from party_node.jobs import refuse, run_gates, set_status
 from party_node.keys import seal
 from party_node.phases.context import PhaseContext, RowMap
+from party_node.plan import alignment_step, psi_step, token_keys_step
 from party_node.store import participations, row_maps, transaction
 from protocols.identifiers import held_out, node_tag
-from protocols.psi_ecdh import Intersection, receiver, sender
-from protocols.roles import Role
+from protocols.intersection import Intersection
+from protocols.psi_ecdh import receiver, sender
+from protocols.psi_server_aided import VERSION as PSI_VERSION
+from protocols.psi_server_aided import TokenKeys, TokenList, agree_keys, tokens
+from protocols.wire import encode
 
 
 def align(context: PhaseContext) -> dict[str, Any]:
-    """Find the shared customers with the peer; write the sealed row map; return the sizes.
+    """Find the customers all parties share; write the sealed row map; return the sizes.
 
-    Raises :class:`JobRefused` when a gate stops the job or the intersection is below the floor.
+    Raises :class:`JobRefused` when a gate stops the job or an intersection is below the floor.
     """
-    node, spec = context.node, context.spec
-    dataset = context.dataset
     if context.is_first_run:
-        with transaction(node.engine) as connection:
+        with transaction(context.node.engine) as connection:
             _record_start(context, connection)
-            stops = blocking(run_gates(node, connection, context.job, "start"))
+            stops = blocking(run_gates(context.node, connection, context.job, "start"))
         if stops:
-            raise refuse(node, context.job, stops)
+            raise refuse(context.node, context.job, stops)
+    if context.spec.alignment.protocol == "server_aided":
+        return _offer_tokens(context)
+    return settle(context, {peer: _intersect(context, peer) for peer in context.psi_peers})
 
-    peer = context.peer
-    make = receiver if context.is_active else sender
 
-    def role(*, seed: bytes) -> Role[Intersection]:
-        return make(
-            dataset.protocol_inputs,
+def _offer_tokens(context: PhaseContext) -> dict[str, Any]:
+    """Agree on keys with each peer and hand the coordinator this party's tokens for it."""
+    for peer in context.psi_peers:
+        own = tokens(context.dataset.protocol_inputs, token_keys(context, peer), context.suite)
+        message = TokenList(PSI_VERSION, context.node.party_id, peer, context.binding, own.tokens)
+        context.outbox[peer] = encode(message)
+    return {
+        "protocol": context.spec.alignment.protocol,
+        "own_set": len(context.dataset.protocol_inputs),
+    }
+
+
+def token_keys(context: PhaseContext, peer: str) -> TokenKeys:
+    """Return the keys of the tokens that this party and ``peer`` send the coordinator."""
+    node = context.node
+    return context.driver.run_step(
+        token_keys_step(context.passive_of(peer)),
+        partial(
+            agree_keys,
             party=node.party_id,
             peer=peer,
             suite=context.suite,
             context=context.binding,
-            floor=spec.cohort_floor,
             private_key=node.keys.signing_key,
             peer_public_key=node.pinned_keys()[peer],
-            seed=seed,
-        )
+        ),
+        inputs=context.inputs(),
+        encode_result=TokenKeys.to_bytes,
+        decode_result=TokenKeys.from_bytes,
+    )
 
-    intersection = context.driver.run_step(
-        "align/psi",
-        role,
-        inputs=context.inputs(*dataset.protocol_inputs),
+
+def _intersect(context: PhaseContext, peer: str) -> Intersection:
+    """Run ECDH-PSI with ``peer``; the active party is the Receiver."""
+    node = context.node
+    return context.driver.run_step(
+        psi_step(context.spec, context.passive_of(peer)),
+        partial(
+            receiver if context.is_active else sender,
+            context.dataset.protocol_inputs,
+            party=node.party_id,
+            peer=peer,
+            suite=context.suite,
+            context=context.binding,
+            floor=context.spec.cohort_floor,
+            private_key=node.keys.signing_key,
+            peer_public_key=node.pinned_keys()[peer],
+        ),
+        inputs=context.inputs(*context.dataset.protocol_inputs),
         encode_result=Intersection.to_bytes,
         decode_result=Intersection.from_bytes,
-        on_done=lambda connection, result: _store(context, connection, result),
     )
+
+
+def settle(context: PhaseContext, found: dict[str, Intersection]) -> dict[str, Any]:
+    """Make one alignment of the intersections ``found`` by peer; sign and log how it ended."""
+    closed = [intersection for intersection in found.values() if not intersection.opened]
+    if closed:
+        _refuse_below_floor(context, closed[0])
+    positions, agreed = _common(context, found)
     statement = context.statement(
-        "psi.completed" if intersection.opened else "psi.refused",
+        "psi.completed",
         details={
-            "protocol": spec.alignment.protocol,
-            "statement_digest": context.suite.hash(intersection.statement).hex(),
+            "protocol": context.spec.alignment.protocol,
+            "statement_digest": context.suite.hash(agreed).hex(),
         },
-        counts={"floor": intersection.floor}
-        | ({"intersection": intersection.size} if intersection.opened else {}),
+        counts={"floor": context.spec.cohort_floor, "intersection": len(positions)},
     )
     context.countersign(
-        "align/countersign",
+        alignment_step(context.spec),
         statement,
-        lambda connection, signed: _record_end(
-            context, connection, intersection, statement, signed
+        lambda connection, signatures: _record_end(
+            context, connection, found, positions, (statement, signatures)
         ),
     )
-    if not intersection.opened:
-        raise JobRefused(
-            f"fewer than {intersection.floor} shared customers: nothing was revealed",
-            "the floor is the stricter party's minimum cohort",
-        )
     return {
-        "protocol": spec.alignment.protocol,
-        "own_set": intersection.own_size,
-        "peer_set": intersection.peer_size,
-        "intersection": intersection.size,
-        "floor": intersection.floor,
+        "protocol": context.spec.alignment.protocol,
+        "intersection": len(positions),
+        "floor": context.spec.cohort_floor,
     }
+
+
+def _common(
+    context: PhaseContext, found: dict[str, Intersection]
+) -> tuple[npt.NDArray[np.int64], bytes]:
+    """Return this party's items that all parties share, in the common order, and what was signed.
+
+    With one passive party that is the intersection itself.
+    """
+    if len(context.passives) == 1:
+        (intersection,) = found.values()
+        return np.array(intersection.positions, dtype=np.int64), intersection.statement
+    raise NotImplementedError
 
 
 def _record_start(context: PhaseContext, connection: Connection) -> None:
@@ -128,12 +177,98 @@ def _record_start(context: PhaseContext, connection: Connection) -> None:
     )
 
 
-def _store(context: PhaseContext, connection: Connection, result: Intersection) -> None:
-    """Write the sealed row map and the participation index in the step's transaction."""
-    if not result.opened:
-        return
-    node, dataset = context.node, context.dataset
-    positions = np.asarray(result.positions, dtype=np.int64)
+def _refuse_below_floor(context: PhaseContext, closed: Intersection) -> None:
+    """Log the refusal and raise it: nothing was revealed, and the job is over.
+
+    Between two parties both sign it. Of several, those whose own intersections sufficed do not
+    know of it, and are stopped by the coordinator.
+    """
+
+    def record(connection: Connection, joint: tuple[bytes, dict[str, bytes]] | None) -> None:
+        context.event(
+            connection,
+            "psi.refused",
+            details=common | {"parties": [p.party_id for p in context.spec.parties]},
+            counts={
+                "own_set": closed.own_size,
+                "peer_set": closed.peer_size,
+                "floor": closed.floor,
+            },
+            joint=joint,
+        )
+        set_status(connection, context.spec.job_id, "refused")
+        context.node.checkpoint(connection)
+
+    common: dict[str, DetailValue] = {
+        "protocol": context.spec.alignment.protocol,
+        "statement_digest": context.suite.hash(closed.statement).hex(),
+        "reason": "below-floor",
+    }
+    if len(context.spec.parties) == 2:
+        statement = context.statement("psi.refused", common, {"floor": closed.floor})
+        context.countersign(
+            alignment_step(context.spec),
+            statement,
+            lambda connection, signatures: record(connection, (statement, signatures)),
+        )
+    else:
+        with transaction(context.node.engine) as connection:
+            record(connection, None)
+    raise JobRefused(
+        f"fewer than {closed.floor} shared customers: nothing was revealed",
+        "the floor is the stricter party's minimum cohort",
+    )
+
+
+def _record_end(
+    context: PhaseContext,
+    connection: Connection,
+    found: dict[str, Intersection],
+    positions: npt.NDArray[np.int64],
+    joint: tuple[bytes, dict[str, bytes]],
+) -> None:
+    """Write row map, participation index and events, in the transaction that ends the phase."""
+    node, spec = context.node, context.spec
+    _store_row_map(context, connection, positions)
+    for at, (peer, intersection) in enumerate(found.items()):
+        details: dict[str, DetailValue] = {
+            "protocol": spec.alignment.protocol,
+            "statement_digest": context.suite.hash(intersection.statement).hex(),
+            "parties": [node.party_id, peer],
+            "reveal": spec.alignment.reveal,
+            "recipients": [node.party_id, peer],
+            "learned": ["which-own-customers-are-shared", "size-of-the-other-set"],
+        }
+        context.event(
+            connection,
+            "psi.completed",
+            details=details,
+            counts={
+                "own_set": intersection.own_size,
+                "peer_set": intersection.peer_size,
+                "floor": intersection.floor,
+                "intersection": len(intersection.positions),
+            },
+            joint=joint if at == 0 else None,
+        )
+    inputs = [context.dataset.protocol_inputs[p] for p in positions]
+    test = sum(
+        held_out(context.suite, spec.evaluation.split_seed, spec.evaluation.held_out_percent, item)
+        for item in inputs
+    )
+    context.event(
+        connection,
+        "align.created",
+        counts={"rows": len(inputs), "held_out": test, "train": len(inputs) - test},
+    )
+    run_gates(node, connection, context.job, "start", len(inputs))
+    node.checkpoint(connection)
+
+
+def _store_row_map(
+    context: PhaseContext, connection: Connection, positions: npt.NDArray[np.int64]
+) -> None:
+    node, dataset, job_id = context.node, context.dataset, context.spec.job_id
     row_map = RowMap(tuple(int(row) for row in dataset.source_rows[positions]))
     sealed = seal(
         context.suite,
@@ -141,7 +276,6 @@ def _store(context: PhaseContext, connection: Connection, result: Intersection) 
         msgspec.msgpack.encode(row_map),
         context.row_map_purpose(),
     )
-    job_id = context.spec.job_id
     connection.execute(delete(row_maps).filter_by(job_id=job_id))
     connection.execute(
         insert(row_maps).values(
@@ -158,59 +292,3 @@ def _store(context: PhaseContext, connection: Connection, result: Intersection) 
             for p in positions
         ],
     )
-
-
-def _record_end(
-    context: PhaseContext,
-    connection: Connection,
-    intersection: Intersection,
-    statement: bytes,
-    signatures: dict[str, bytes],
-) -> None:
-    """Log how the intersection ended; below the floor the job is over, as a signed refusal."""
-    node, spec = context.node, context.spec
-    sizes = {
-        "own_set": intersection.own_size,
-        "peer_set": intersection.peer_size,
-        "floor": intersection.floor,
-    }
-    common: dict[str, DetailValue] = {
-        "protocol": spec.alignment.protocol,
-        "statement_digest": context.suite.hash(intersection.statement).hex(),
-        "parties": [p.party_id for p in spec.parties],
-    }
-    if not intersection.opened:
-        context.event(
-            connection,
-            "psi.refused",
-            details=common | {"reason": "below-floor"},
-            counts=sizes,
-            joint=(statement, signatures),
-        )
-        set_status(connection, spec.job_id, "refused")
-        node.checkpoint(connection)
-        return
-    context.event(
-        connection,
-        "psi.completed",
-        details=common
-        | {
-            "reveal": spec.alignment.reveal,
-            "recipients": [p.party_id for p in spec.parties],
-            "learned": ["which-own-customers-are-shared", "size-of-the-other-set"],
-        },
-        counts=sizes | {"intersection": intersection.size},
-        joint=(statement, signatures),
-    )
-    inputs = [context.dataset.protocol_inputs[p] for p in intersection.positions]
-    test = sum(
-        held_out(context.suite, spec.evaluation.split_seed, spec.evaluation.held_out_percent, item)
-        for item in inputs
-    )
-    context.event(
-        connection,
-        "align.created",
-        counts={"rows": intersection.size, "held_out": test, "train": intersection.size - test},
-    )
-    run_gates(node, connection, context.job, "start", intersection.size)
-    node.checkpoint(connection)

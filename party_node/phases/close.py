@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from audit.catalogue import DetailValue
-from party_node.errors import JobRefused
 from party_node.jobs import Job, set_status
 from party_node.journal import Journal, forget_attempts, has_journal
 from party_node.node import Node
@@ -16,13 +15,15 @@ from party_node.store import jobs, row_maps, transaction
 
 
 def close(node: Node, job: Job) -> dict[str, Any]:
-    """Destroy journal, encryption key and row map; sign the log. Running it again is harmless."""
+    """Destroy journal, encryption key and row map; sign the log. Running it again is harmless.
+
+    A job that is not over yet, because another party refused it, ends here as stopped.
+    """
     job_id = job.spec.job_id
     if not has_journal(node.engine, job_id):
         return {"status": job.status}
-    if job.status not in ("released", "refused"):
-        raise JobRefused(f"job {job_id} is {job.status}: it is not over")
-    released = job.status == "released"
+    status = job.status if job.status in ("released", "refused") else "stopped"
+    released = status == "released"
     cost = Journal(node.engine, node.keys, job_id, job.attempt).cost()
     (node.outputs(job_id) / "cost.json").write_text(json.dumps(cost, indent=2, sort_keys=True))
     terms = job.spec.retention
@@ -57,9 +58,9 @@ def close(node: Node, job: Job) -> dict[str, Any]:
             phase="close",
             details={"reason": "job-closed", "method": "rows-and-key-overwritten"},
         )
-        details: dict[str, DetailValue] = {"reason": job.status}
+        details: dict[str, DetailValue] = {"reason": status}
+        set_status(connection, job_id, "closed" if released else status)
         if released:
-            set_status(connection, job_id, "closed")
             own = [output for output in job.spec.outputs if output.recipient == node.party_id]
             details["outputs"] = [str(output.name) for output in own]
         if released and terms is not None:
@@ -67,4 +68,4 @@ def close(node: Node, job: Job) -> dict[str, Any]:
         job.event(node, connection, "job.closed", phase="close", details=details)
         node.checkpoint(connection)
     node.forget_deleted_pages()
-    return {"status": "closed" if released else job.status}
+    return {"status": "closed" if released else status}

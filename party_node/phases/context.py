@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -29,20 +29,6 @@ from protocols.session.job_spec import JobSpec, PartyTerms
 from protocols.suite import Suite
 
 
-def plan(spec: JobSpec) -> tuple[str, ...]:
-    """Name every step of the job in order; all parties derive the same plan from the spec."""
-    trees = tuple(f"train/tree-{tree + 1:03d}" for tree in range(spec.model.trees))
-    return (
-        "align/psi",
-        "align/countersign",
-        "train/keys",
-        *trees,
-        "train/countersign",
-        "evaluate/predict",
-        "evaluate/checkpoints",
-    )
-
-
 class RowMap(msgspec.Struct, frozen=True):
     """The private way back from the shared order to this party's own file rows."""
 
@@ -61,6 +47,10 @@ class PhaseContext:
     driver: Driver
     is_first_run: bool
     """Whether nothing of this phase is in the journal yet."""
+    inbox: Mapping[str, bytes]
+    """What the coordinator sent with the phase start, by the peer it concerns."""
+    outbox: dict[str, bytes] = field(default_factory=dict)
+    """What goes to the coordinator with the report, by the peer it concerns."""
 
     @property
     def spec(self) -> JobSpec:
@@ -123,10 +113,13 @@ class PhaseContext:
         return read_dataset(registration, self.suite, reject_file)
 
     @property
-    def peer(self) -> str:
-        """The other party of a two-party step."""
-        (peer,) = (p.party_id for p in self.spec.parties if p.party_id != self.node.party_id)
-        return peer
+    def psi_peers(self) -> tuple[str, ...]:
+        """The parties this one intersects with: all passive ones, or the active one."""
+        return self.passives if self.is_active else (self.active,)
+
+    def passive_of(self, peer: str) -> str:
+        """Return which of this party and ``peer`` is the passive one."""
+        return peer if self.is_active else self.node.party_id
 
     def event(
         self,

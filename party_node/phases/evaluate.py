@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -32,44 +33,92 @@ from party_node.keys import unseal
 from party_node.phases.context import PhaseContext
 from party_node.phases.split import Part, split
 from party_node.phases.train import model_purpose
+from party_node.plan import predict_step
 from party_node.store import model_halves, transaction
-from protocols.errors import RemoteProtocolError
+from protocols.errors import LocalProtocolError, RemoteProtocolError
 from protocols.session.note_exchange import exchange_notes
 
-SCORES = "scores.csv"
+
+@dataclass(frozen=True)
+class _Split:
+    """What one split's held-out customers say of the model alone and joint."""
+
+    trained_on: int
+    test: Part
+    labels: npt.NDArray[np.uint8] = field(repr=False)
+    alone: npt.NDArray[np.float64] = field(repr=False)
+    joint: npt.NDArray[np.float64] = field(repr=False)
+
+    def measures(self) -> dict[str, Any]:
+        """Return the measures of both models on these customers."""
+        return {
+            "held_out": self.test.rows,
+            "positives": int(self.labels.sum()),
+            "trained_on": self.trained_on,
+            "alone": {"auc": auc(self.labels, self.alone), "ks": ks(self.labels, self.alone)},
+            "joint": {"auc": auc(self.labels, self.joint), "ks": ks(self.labels, self.joint)},
+        }
+
+    def scores_csv(self) -> bytes:
+        """Return held-out customers by own row number, in file order: label and both scores."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("row", "label", "score_alone", "score_joint"))
+        rows = self.test.source_rows
+        for i in np.argsort(rows):
+            row, label = int(rows[i]), int(self.labels[i])
+            writer.writerow((row, label, f"{self.alone[i]:.9f}", f"{self.joint[i]:.9f}"))
+        return text.getvalue().encode()
+
+
+def scores_file(repeat: int) -> str:
+    """Return the name of the file of one split's scores; ``repeat`` counts from 0."""
+    return f"scores-{repeat + 1}.csv"
 
 
 def evaluate(context: PhaseContext) -> dict[str, Any]:
     """Predict the held-out customers together; the active party gets scores and measures."""
-    training, test = split(context)
-    if test.rows < context.spec.evaluation.minimum_held_out:
+    splits = []
+    for repeat in range(context.spec.evaluation.repeats):
+        training, test = split(context, repeat)
+        _check_enough(context, test)
+        if context.is_active:
+            splits.append(_predict_as_active(context, repeat, training, test))
+        else:
+            _predict_as_passive(context, repeat, test)
+    if context.is_active:
+        _release(context, splits)
+    _exchange_checkpoints(context)
+    return {"repeats": context.spec.evaluation.repeats}
+
+
+def _check_enough(context: PhaseContext, test: Part) -> None:
+    minimum = context.spec.evaluation.minimum_held_out
+    if test.rows < minimum:
         raise JobRefused(
-            f"only {test.rows} held-out customers; at least "
-            f"{context.spec.evaluation.minimum_held_out} are needed to release any result",
+            f"only {test.rows} held-out customers; at least {minimum} are needed to release any "
+            "result",
             "bring more customers, or hold out a larger part",
         )
-    if context.is_active:
-        _evaluate_as_active(context, training, test)
-    else:
-        half = PassiveModel.from_bytes(_own_half(context))
-        context.driver.run_step(
-            "evaluate/predict",
-            lambda *, seed: passive_party.evaluate(
-                model=half, table=test.table, active=context.active
-            ),
-            inputs=context.inputs(half.to_bytes()),
-            encode_result=lambda _: b"",
-            decode_result=lambda _: None,
-        )
+
+
+def _predict_as_passive(context: PhaseContext, repeat: int, test: Part) -> None:
+    half = PassiveModel.from_bytes(_own_half(context, repeat))
+    context.driver.run_step(
+        predict_step(repeat),
+        lambda *, seed: passive_party.evaluate(model=half, table=test.table, active=context.active),
+        inputs=context.inputs(half.to_bytes()),
+        encode_result=lambda _: b"",
+        decode_result=lambda _: None,
+    )
+    if repeat == 0:
         context.write_json("importance.json", {"columns": half.importance()})
-    _exchange_checkpoints(context)
-    return {"held_out": test.rows}
 
 
-def _evaluate_as_active(context: PhaseContext, training: Part, test: Part) -> None:
-    half = ActiveModel.from_bytes(_own_half(context))
+def _predict_as_active(context: PhaseContext, repeat: int, training: Part, test: Part) -> _Split:
+    half = ActiveModel.from_bytes(_own_half(context, repeat))
     joint = context.driver.run_step(
-        "evaluate/predict",
+        predict_step(repeat),
         lambda *, seed: active_party.evaluate(
             model=half, table=test.table, passives=context.passives
         ),
@@ -77,46 +126,37 @@ def _evaluate_as_active(context: PhaseContext, training: Part, test: Part) -> No
         encode_result=Predictions.to_bytes,
         decode_result=Predictions.from_bytes,
     ).probabilities
-    assert training.labels is not None
-    assert test.labels is not None
+    if training.labels is None or test.labels is None:
+        raise LocalProtocolError("the active party's dataset has no label")
     options = TreeOptions.from_terms(context.spec.model)
     alone_half = train_alone(training.table, training.labels, options)
-    alone = (
-        ClearModel(context.active, alone_half, {})
-        .predict({context.active: test.table})
-        .probabilities
-    )
-    context.write_json(
-        "importance.json", {"columns": half.importance(), "by_party": half.peer_importance()}
-    )
-    _release(context, training, test, alone, joint)
+    alone = ClearModel(context.active, alone_half, {}).predict({context.active: test.table})
+    if repeat == 0:
+        context.write_json(
+            "importance.json", {"columns": half.importance(), "by_party": half.peer_importance()}
+        )
+    return _Split(training.rows, test, test.labels, alone.probabilities, joint)
 
 
-def _release(
-    context: PhaseContext,
-    training: Part,
-    test: Part,
-    alone: npt.NDArray[np.float64],
-    joint: npt.NDArray[np.float64],
-) -> None:
+def _release(context: PhaseContext, splits: list[_Split]) -> None:
     """Write scores and measures into this party's outputs, between two events of the log.
 
     A crash between the two leaves an open intent; running the phase again settles it.
     """
     node, job = context.node, context.job
-    labels = test.labels
-    assert labels is not None
-    scores = _scores_csv(test, labels, alone, joint)
-    digest = context.suite.hash(scores).hex()
+    if job.status == "released":
+        return
+    scores = [split.scores_csv() for split in splits]
     what: dict[str, DetailValue] = {
         "output": "scores",
         "form": "score",
         "recipient": node.party_id,
-        "scores_digest": digest,
+        "scores_digest": context.suite.hash(*map(context.suite.hash, scores)).hex(),
     }
-    counts = {"customers": test.rows, "floor": context.spec.evaluation.minimum_held_out}
-    if job.status == "released":
-        return
+    counts = {
+        "customers": splits[0].test.rows,
+        "floor": context.spec.evaluation.minimum_held_out,
+    }
     with transaction(node.engine) as connection:
         intents = [
             event.seq
@@ -134,31 +174,28 @@ def _release(
                 ]
     if stops:
         raise refuse(node, job, stops)
-    measures = {
-        "held_out": test.rows,
-        "positives": int(labels.sum()),
-        "trained_on": training.rows,
-        "alone": {"auc": auc(labels, alone), "ks": ks(labels, alone)},
-        "joint": {"auc": auc(labels, joint), "ks": ks(labels, joint)},
-    }
-    context.write(SCORES, scores)
+    for repeat, data in enumerate(scores):
+        context.write(scores_file(repeat), data)
+    measures = [split.measures() for split in splits]
     context.write_json("evaluation.json", measures)
     with transaction(node.engine) as connection:
         context.event(
             connection, "release.done", details=dict(what), counts=counts, intent=intents[0]
         )
-        context.event(
-            connection,
-            "evaluation.completed",
-            details={
-                "metric": "auc",
-                "auc_alone": f"{auc(labels, alone):.6f}",
-                "ks_alone": f"{ks(labels, alone):.6f}",
-                "auc_joint": f"{auc(labels, joint):.6f}",
-                "ks_joint": f"{ks(labels, joint):.6f}",
-            },
-            counts={"held_out": test.rows, "positives": int(labels.sum())},
-        )
+        for split_measures in measures:
+            alone, joint = split_measures["alone"], split_measures["joint"]
+            context.event(
+                connection,
+                "evaluation.completed",
+                details={
+                    "metric": "auc",
+                    "auc_alone": f"{alone['auc']:.6f}",
+                    "ks_alone": f"{alone['ks']:.6f}",
+                    "auc_joint": f"{joint['auc']:.6f}",
+                    "ks_joint": f"{joint['ks']:.6f}",
+                },
+                counts={name: split_measures[name] for name in ("held_out", "positives")},
+            )
         set_status(connection, context.spec.job_id, "released")
         node.checkpoint(connection)
 
@@ -215,30 +252,13 @@ def _first_note_after(context: PhaseContext, type_: str) -> bytes:
     raise NodeError(f"no checkpoint covers {type_}", "run fedcrm audit fsck on this node")
 
 
-def _own_half(context: PhaseContext) -> bytes:
+def _own_half(context: PhaseContext, repeat: int) -> bytes:
     job_id = context.spec.job_id
     with context.node.engine.connect() as connection:
         sealed = connection.execute(
-            select(model_halves.c.sealed).filter_by(job_id=job_id)
+            select(model_halves.c.sealed).filter_by(job_id=job_id, repeat=repeat)
         ).scalar_one_or_none()
     if sealed is None:
         raise NodeError("there is no model to evaluate", "the train phase comes first")
     key = context.node.keys.derived("model-halves")
-    return unseal(context.suite, key, sealed, model_purpose(job_id))
-
-
-def _scores_csv(
-    test: Part,
-    labels: npt.NDArray[np.uint8],
-    alone: npt.NDArray[np.float64],
-    joint: npt.NDArray[np.float64],
-) -> bytes:
-    """Held-out customers by own row number, in file order: row, label, both scores."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("row", "label", "score_alone", "score_joint"))
-    for i in np.argsort(test.source_rows):
-        writer.writerow(
-            (int(test.source_rows[i]), int(labels[i]), f"{alone[i]:.9f}", f"{joint[i]:.9f}")
-        )
-    return text.getvalue().encode()
+    return unseal(context.suite, key, sealed, model_purpose(job_id, repeat))

@@ -26,8 +26,10 @@ class Part:
         return len(self.source_rows)
 
 
-def split(context: PhaseContext) -> tuple[Part, Part]:
+def split(context: PhaseContext, repeat: int) -> tuple[Part, Part]:
     """Return the training part and the held-out part of the shared customers.
+
+    ``repeat`` counts from 0: each takes another split, by the seed after the one before.
 
     A customer is held out by a hash of identifier digest and the spec's seed, so that both
     parties (and a comparison in the clear) choose the same ones without a message.
@@ -38,7 +40,7 @@ def split(context: PhaseContext) -> tuple[Part, Part]:
         [
             held_out(
                 context.suite,
-                terms.split_seed,
+                terms.split_seed + repeat,
                 terms.held_out_percent,
                 dataset.protocol_inputs[index],
             )

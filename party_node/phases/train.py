@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,41 +23,79 @@ from party_node.errors import JobRefused
 from party_node.keys import seal
 from party_node.phases.context import PhaseContext
 from party_node.phases.split import Part, split
+from party_node.plan import tree_step
 from party_node.store import model_halves, transaction
 from protocols.errors import LocalProtocolError
 from protocols.paillier import PrivateKey, PublicKey
 
 
 def train(context: PhaseContext) -> dict[str, Any]:
-    """Grow every tree with the peer; store this party's half of the model, sealed."""
-    training, test = split(context)
+    """Grow every tree with the peers, once per split; store this party's halves, sealed."""
+    repeats = context.spec.evaluation.repeats
     options = TreeOptions.from_terms(context.spec.model)
-    binned = learn_binning(training.table, options.bins).apply(training.table)
     if context.is_first_run:
         with transaction(context.node.engine) as connection:
-            _record_start(context, connection, training, test)
-    half: ActiveModel | PassiveModel
-    if context.is_active:
-        half = _grow_as_active(context, training, binned, options)
-    else:
-        half = _grow_as_passive(context, training, binned, options)
+            _record_start(context, connection, *split(context, 0))
+    grow: Callable[[int, Part], ActiveModel | PassiveModel] = (
+        partial(_grow_as_active, context, options, _make_keys(context))
+        if context.is_active
+        else partial(_grow_as_passive, context, options, _receive_key(context))
+    )
+    halves: list[ActiveModel | PassiveModel] = []
+    rows = 0
+    for repeat in range(repeats):
+        training, _ = split(context, repeat)
+        rows = rows or training.rows
+        halves.append(grow(repeat, training))
     statement = context.statement(
         "train.completed",
         details={"algorithm": context.spec.model.kind, "scheme": "paillier"},
-        counts={"train": training.rows, "trees": options.trees},
+        counts={"train": rows, "trees": options.trees, "rounds": repeats},
     )
     context.countersign(
         "train/countersign",
         statement,
         lambda connection, signatures: _record_end(
-            context, connection, half, training, (statement, signatures)
+            context, connection, halves, rows, (statement, signatures)
         ),
     )
-    return {"trees": options.trees}
+    return {"trees": options.trees * repeats}
+
+
+def _make_keys(context: PhaseContext) -> PrivateKey:
+    return context.driver.run_step(
+        "train/keys",
+        partial(
+            active_party.make_keys,
+            passives=context.passives,
+            suite=context.suite,
+            bits=context.spec.model.paillier_bits,
+        ),
+        inputs=context.inputs(),
+        encode_result=PrivateKey.to_bytes,
+        decode_result=lambda data: PrivateKey.from_bytes(data, context.suite),
+        on_done=lambda connection, key: _record_key(context, connection, key),
+    )
+
+
+def _receive_key(context: PhaseContext) -> PublicKey:
+    return context.driver.run_step(
+        "train/keys",
+        lambda *, seed: passive_party.receive_key(
+            active=context.active, suite=context.suite, bits=context.spec.model.paillier_bits
+        ),
+        inputs=context.inputs(),
+        encode_result=PublicKey.to_bytes,
+        decode_result=lambda data: PublicKey.from_bytes(data, context.suite),
+    )
 
 
 def _grow_as_active(
-    context: PhaseContext, training: Part, binned: BinnedTable, options: TreeOptions
+    context: PhaseContext,
+    options: TreeOptions,
+    private_key: PrivateKey,
+    repeat: int,
+    training: Part,
 ) -> ActiveModel:
     labels = training.labels
     if labels is None:
@@ -65,36 +104,23 @@ def _grow_as_active(
         margins = initial_margins(labels)
     except LocalProtocolError as error:
         raise JobRefused(f"{context.node.party_id}: {error}", "look at the label rule") from None
-    private_key = context.driver.run_step(
-        "train/keys",
-        lambda seed: active_party.make_keys(
-            passives=context.passives,
-            suite=context.suite,
-            bits=context.spec.model.paillier_bits,
-            seed=seed,
-        ),
-        inputs=context.inputs(),
-        encode_result=PrivateKey.to_bytes,
-        decode_result=lambda data: PrivateKey.from_bytes(data, context.suite),
-        on_done=lambda connection, key: _record_key(context, connection, key),
-    )
-    trees: list[ActiveTreeHalf] = []
+    binned = learn_binning(training.table, options.bins).apply(training.table)
     table_digest = context.suite.hash(_table_bytes(binned), labels.tobytes())
+    trees: list[ActiveTreeHalf] = []
     for tree in range(options.trees):
-        grow = partial(
-            active_party.grow_tree,
-            tree=tree,
-            binned=binned,
-            labels=labels,
-            margins=margins,
-            options=options,
-            passives=context.passives,
-            private_key=private_key,
-            suite=context.suite,
-        )
         result = context.driver.run_step(
-            f"train/tree-{tree + 1:03d}",
-            grow,
+            tree_step(repeat, tree),
+            partial(
+                active_party.grow_tree,
+                tree=tree,
+                binned=binned,
+                labels=labels,
+                margins=margins,
+                options=options,
+                passives=context.passives,
+                private_key=private_key,
+                suite=context.suite,
+            ),
             inputs=context.inputs(table_digest, margins.tobytes()),
             encode_result=ActiveTreeResult.to_bytes,
             decode_result=ActiveTreeResult.from_bytes,
@@ -105,37 +131,32 @@ def _grow_as_active(
 
 
 def _grow_as_passive(
-    context: PhaseContext, training: Part, binned: BinnedTable, options: TreeOptions
+    context: PhaseContext,
+    options: TreeOptions,
+    public_key: PublicKey,
+    repeat: int,
+    training: Part,
 ) -> PassiveModel:
-    public_key = context.driver.run_step(
-        "train/keys",
-        lambda *, seed: passive_party.receive_key(
-            active=context.active, suite=context.suite, bits=context.spec.model.paillier_bits
-        ),
-        inputs=context.inputs(),
-        encode_result=PublicKey.to_bytes,
-        decode_result=lambda data: PublicKey.from_bytes(data, context.suite),
-    )
+    binned = learn_binning(training.table, options.bins).apply(training.table)
     table_digest = context.suite.hash(_table_bytes(binned))
-    trees: list[PassiveTreeHalf] = []
-    for tree in range(options.trees):
-        grow = partial(
-            passive_party.grow_tree,
-            tree=tree,
-            binned=binned,
-            options=options,
-            active=context.active,
-            public_key=public_key,
-            suite=context.suite,
-        )
-        half = context.driver.run_step(
-            f"train/tree-{tree + 1:03d}",
-            grow,
+    trees = [
+        context.driver.run_step(
+            tree_step(repeat, tree),
+            partial(
+                passive_party.grow_tree,
+                tree=tree,
+                binned=binned,
+                options=options,
+                active=context.active,
+                public_key=public_key,
+                suite=context.suite,
+            ),
             inputs=context.inputs(table_digest),
             encode_result=PassiveTreeHalf.to_bytes,
             decode_result=PassiveTreeHalf.from_bytes,
         )
-        trees.append(half)
+        for tree in range(options.trees)
+    ]
     return PassiveModel(binned.binning, tuple(trees))
 
 
@@ -187,26 +208,12 @@ def _record_key(context: PhaseContext, connection: Connection, key: PrivateKey) 
 def _record_end(
     context: PhaseContext,
     connection: Connection,
-    half: ActiveModel | PassiveModel,
-    training: Part,
+    halves: list[ActiveModel | PassiveModel],
+    rows: int,
     joint: tuple[bytes, dict[str, bytes]],
 ) -> None:
-    """Store the half and log it, in the transaction that finishes the phase's last step."""
-    data = half.to_bytes()
-    job_id = context.spec.job_id
-    connection.execute(delete(model_halves).filter_by(job_id=job_id))
-    connection.execute(
-        insert(model_halves).values(
-            job_id=job_id,
-            sealed=seal(
-                context.suite,
-                context.node.keys.derived("model-halves"),
-                data,
-                model_purpose(job_id),
-            ),
-        )
-    )
-    terms = context.spec.model
+    """Store the halves and log them, in the transaction that finishes the phase's last step."""
+    job_id, terms = context.spec.job_id, context.spec.model
     learned = (
         ["sums-of-gradients-per-shuffled-candidate-split", "left-rows-of-the-peers-splits"]
         if context.is_active
@@ -216,22 +223,28 @@ def _record_end(
         connection,
         "train.completed",
         details={"algorithm": terms.kind, "scheme": "paillier", "learned": learned},
-        counts={"train": training.rows, "trees": terms.trees},
+        counts={"train": rows, "trees": terms.trees, "rounds": len(halves)},
         joint=joint,
     )
-    context.event(
-        connection,
-        "model.registered",
-        details={
-            "algorithm": terms.kind,
-            "model_id": f"{job_id}/{context.node.party_id}",
-            "model_digest": context.suite.hash(data).hex(),
-        },
-        counts={"trees": terms.trees, "features": len(context.terms.dataset.columns)},
-    )
+    key = context.node.keys.derived("model-halves")
+    connection.execute(delete(model_halves).filter_by(job_id=job_id))
+    for repeat, half in enumerate(halves):
+        data = half.to_bytes()
+        sealed = seal(context.suite, key, data, model_purpose(job_id, repeat))
+        connection.execute(insert(model_halves).values(job_id=job_id, repeat=repeat, sealed=sealed))
+        context.event(
+            connection,
+            "model.registered",
+            details={
+                "algorithm": terms.kind,
+                "model_id": f"{job_id}/{context.node.party_id}/{repeat + 1}",
+                "model_digest": context.suite.hash(data).hex(),
+            },
+            counts={"trees": terms.trees, "features": len(half.binning.columns)},
+        )
     context.node.checkpoint(connection)
 
 
-def model_purpose(job_id: str) -> bytes:
+def model_purpose(job_id: str, repeat: int) -> bytes:
     """Return what a sealed model half is bound to."""
-    return f"fedcrm/model-half/v1/{job_id}".encode()
+    return f"fedcrm/model-half/v1/{job_id}/{repeat}".encode()

@@ -6,7 +6,6 @@ states messages, parameters, who learns what, and what is not protected against.
 
 from __future__ import annotations
 
-from protocols.psi_ecdh.intersection import Intersection
 from protocols.psi_ecdh.messages import (
     SIGNATURE_PREFIX,
     VERSION,
@@ -24,7 +23,6 @@ __all__ = [
     "VERSION",
     "BlindedItems",
     "EvaluatedItems",
-    "Intersection",
     "Opening",
     "SizeStatement",
     "Terms",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, TypeAlias
 
+from protocols.arguments import MAX_CONTEXT_BYTES, MAX_ITEMS, MAX_NAME_CHARACTERS
 from protocols.wire import Message
 
 VERSION = "fedcrm-psi-ecdh/1"
@@ -13,11 +14,8 @@ SIGNATURE_PREFIX = b"fedcrm/psi-size/v1\x00"
 RoleName: TypeAlias = Literal["receiver", "sender"]
 
 CHUNK_ITEMS = 1024
-MAX_ITEMS = 1 << 24
 MAX_ELEMENT_BYTES = 64
 INDEX_BYTES = 4
-MAX_NAME_CHARACTERS = 256
-MAX_CONTEXT_BYTES = 1024
 _ENVELOPE_BYTES = 64  # the type's name and the lengths around one byte string
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from protocols.intersection import Intersection
 from protocols.psi_ecdh import steps
-from protocols.psi_ecdh.intersection import Intersection
 from protocols.psi_ecdh.messages import SizeStatement
 from protocols.roles import PartyId, Receive, Role, Send
 from protocols.suite import Suite

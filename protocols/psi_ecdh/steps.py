@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from protocols.errors import LocalProtocolError, RemoteProtocolError, VerifyError
+from protocols.arguments import check_floor, check_items, check_seed, check_session
+from protocols.errors import RemoteProtocolError, VerifyError
 from protocols.psi_ecdh.messages import (
     CHUNK_ITEMS,
     INDEX_BYTES,
-    MAX_CONTEXT_BYTES,
-    MAX_ITEMS,
-    MAX_NAME_CHARACTERS,
     SIGNATURE_PREFIX,
     VERSION,
     BlindedItems,
@@ -30,9 +28,6 @@ from protocols.psi_ecdh.messages import (
 )
 from protocols.roles import PartyId, Progress, Receive, Role, Send
 from protocols.suite import InvalidElement, InvalidSignature, Suite, canonical
-
-ITEM_BYTES = 32
-SEED_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +46,16 @@ class Party:
     items: Sequence[bytes] = field(repr=False)
 
     def __post_init__(self) -> None:
-        names = (self.party, self.peer)
-        if self.party == self.peer or not all(
-            name.isascii() and 1 <= len(name) <= MAX_NAME_CHARACTERS for name in names
-        ):
-            raise LocalProtocolError("party and peer must be two different, non-empty ASCII ids")
-        if not 1 <= len(self.context) <= MAX_CONTEXT_BYTES:
-            raise LocalProtocolError(f"context must be 1 to {MAX_CONTEXT_BYTES} bytes")
-        if not 1 <= self.floor <= MAX_ITEMS:
-            raise LocalProtocolError(f"floor must be between 1 and {MAX_ITEMS}")
-        if len(self.seed) != SEED_BYTES:
-            raise LocalProtocolError(f"seed must be {SEED_BYTES} bytes")
-        if len(self.items) > MAX_ITEMS:
-            raise LocalProtocolError(f"{len(self.items)} items; at most {MAX_ITEMS}")
-        if any(len(item) != ITEM_BYTES for item in self.items):
-            raise LocalProtocolError(f"every item must be a digest of {ITEM_BYTES} bytes")
-        if len(set(self.items)) != len(self.items):
-            raise LocalProtocolError("items must be distinct: remove duplicates before matching")
-        try:
-            self.suite.public_key(self.private_key)
-        except ValueError as error:
-            raise LocalProtocolError(f"private key: {error}") from None
+        check_session(
+            party=self.party,
+            peers=(self.peer,),
+            suite=self.suite,
+            context=self.context,
+            private_key=self.private_key,
+        )
+        check_floor(self.floor)
+        check_seed(self.seed)
+        check_items(self.items)
 
     @property
     def size(self) -> int:

@@ -29,7 +29,7 @@ _MAX_INTEGER = canonical.MAX_INTEGER
 
 Purpose: TypeAlias = Literal["credit_need", "creditworthiness", "churn"]
 IdentifierKind: TypeAlias = Literal["phone", "resident_id", "email", "opaque"]
-ColumnKind: TypeAlias = Literal["numeric", "categorical"]
+ColumnKind: TypeAlias = Literal["numeric", "integer", "boolean", "date", "categorical"]
 PartyRole: TypeAlias = Literal["active_party", "passive_party"]
 Jurisdiction: TypeAlias = Literal["CN", "EU"]
 
@@ -84,7 +84,7 @@ class LabelTerms(_Terms, frozen=True, kw_only=True):
 class AlignmentTerms(_Terms, frozen=True, kw_only=True):
     """Private set intersection."""
 
-    protocol: Literal["ecdh"]
+    protocol: Literal["ecdh", "server_aided"]
     reveal: Literal["list"]
     to: Literal["both"]
     identifier_rules: str
@@ -125,12 +125,19 @@ class EvaluationTerms(_Terms, frozen=True, kw_only=True):
     split_seed: int
     minimum_held_out: int
     """Fewer held-out customers than this, and nothing measured on them is released."""
+    repeats: int
+    """How many times the customers are split anew, and a model trained and measured."""
+    threshold: str
+    """Scores from here on count as yes where a decision is counted; a decimal in (0, 1)."""
 
     def __post_init__(self) -> None:
         """Refuse a split that trains on nothing or tests on nothing."""
         _within("held_out_percent", self.held_out_percent, 5, 50)
         _within("split_seed", self.split_seed, 0, _MAX_INTEGER)
         _within("minimum_held_out", self.minimum_held_out, 10, 1_000_000)
+        _within("repeats", self.repeats, 1, 20)
+        if not Decimal(0) < _decimal("threshold", self.threshold) < 1:
+            raise ValueError("threshold must be between 0 and 1")
 
 
 class OutputTerms(_Terms, frozen=True, kw_only=True):
@@ -161,7 +168,7 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
     """How results are used: ``research_only``, ``marketing`` or ``lending_decision``."""
     agreement: str
     """Reference of the contract the parties signed outside this system."""
-    suite: Literal["gm"]
+    suite: Literal["gm", "intl"]
     parties: tuple[PartyTerms, ...]
     label: LabelTerms
     alignment: AlignmentTerms
@@ -189,8 +196,8 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
             raise ValueError("party ids must differ")
         if len({party.public_key for party in self.parties}) != len(ids):
             raise ValueError("the parties' public keys must differ")
-        if [p.role for p in self.parties].count("active_party") != 1 or len(ids) != 2:
-            raise ValueError("this release takes one active and one passive party")
+        if [p.role for p in self.parties].count("active_party") != 1 or not 2 <= len(ids) <= 5:
+            raise ValueError("a job takes one active party and one to four passive parties")
         if self.label.party_id != self.active_party.party_id:
             raise ValueError("the label belongs to the active party")
         names = [c.name for c in self.active_party.dataset.columns]

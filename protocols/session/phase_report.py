@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from protocols.errors import DecodeError, VerifyError
+from protocols.session.job_spec import JobSpec
 from protocols.suite import InvalidSignature, Suite, canonical
 
-Phase: TypeAlias = Literal["align", "train", "evaluate", "close"]
-PHASES: tuple[Phase, ...] = ("align", "train", "evaluate", "close")
+Phase: TypeAlias = Literal["align", "match", "train", "evaluate", "close"]
 Status: TypeAlias = Literal["done", "refused", "failed", "stopped", "abandoned"]
 _DOMAIN = b"fedcrm/phase-report/v1\x00"
 
@@ -36,6 +36,12 @@ class SignedReport(msgspec.Struct, frozen=True):
     body: bytes
     payload: bytes
     signature: bytes
+
+
+def phases_of(spec: JobSpec) -> tuple[Phase, ...]:
+    """Return the phases of a job in order; only server-aided matching needs two to align."""
+    matching: tuple[Phase, ...] = ("match",) if spec.alignment.protocol == "server_aided" else ()
+    return ("align", *matching, "train", "evaluate", "close")
 
 
 def payload_digest(payload: bytes, suite: Suite) -> str:

@@ -1,12 +1,13 @@
 """Hashing to an elliptic curve: RFC 9380, generic over the curve and the hash function.
 
 ``encode_to_curve`` (§3) is the nonuniform encoding: expand_message_xmd (§5.3.1), hash_to_field
-with one element (§5.2), and the simplified Shallue-van de Woestijne-Ulas map (§6.6.2). Its output
-is a point whose discrete logarithm nobody knows, but not a uniform one: only a fraction of the
-curve's points are outputs. It must not stand where a random oracle onto the curve is assumed
-without an argument that this is enough (§10.1).
+with one element (§5.2), and a map: the simplified Shallue-van de Woestijne-Ulas map (§6.6.2) for
+Weierstrass curves with a prime field, p = 3 mod 4, a and b not 0, and cofactor 1; Elligator 2
+(§6.7.1) for Montgomery curves, of whose result only the x-coordinate is computed. The output is a
+point whose discrete logarithm nobody knows, but not a uniform one: only a fraction of the curve's
+points are outputs. It must not stand where a random oracle onto the curve is assumed without an
+argument that this is enough (§10.1).
 
-Only curves with a prime field, p = 3 mod 4, a and b not 0, and cofactor 1 are supported.
 Nothing here is constant time.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gmpy2 import invert, mpz, powmod
+from gmpy2 import invert, jacobi, mpz, powmod
 
 MAX_TAG_BYTES = 255
 MAX_EXPANSION_BLOCKS = 255
@@ -40,6 +41,20 @@ class SimplifiedSwu:
     p: mpz
     a: mpz
     b: mpz
+    z: mpz
+    field_bytes: int
+    expander: Xmd
+
+
+@dataclass(frozen=True, slots=True)
+class Elligator2:
+    """t^2 = s^3 + j s^2 + s over the prime p, and how to encode to it (RFC 9380 §6.7.1, §8.5).
+
+    ``z`` is a non-square; ``field_bytes`` is L of §5.1.
+    """
+
+    p: mpz
+    j: mpz
     z: mpz
     field_bytes: int
     expander: Xmd
@@ -72,10 +87,15 @@ def expand_message_xmd(message: bytes, tag: bytes, length: int, expander: Xmd) -
     return output[:length]
 
 
-def encode_to_curve(message: bytes, tag: bytes, encoding: SimplifiedSwu) -> tuple[mpz, mpz]:
-    """Return the affine point (x, y) that encodes ``message`` (§3, §5.2 with count 1)."""
+def hash_to_field(message: bytes, tag: bytes, encoding: SimplifiedSwu | Elligator2) -> mpz:
+    """Return the one field element of ``message`` (§5.2 with count 1)."""
     uniform = expand_message_xmd(message, tag, encoding.field_bytes, encoding.expander)
-    return map_to_curve(mpz(int.from_bytes(uniform, "big")) % encoding.p, encoding)
+    return mpz(int.from_bytes(uniform, "big")) % encoding.p
+
+
+def encode_to_curve(message: bytes, tag: bytes, encoding: SimplifiedSwu) -> tuple[mpz, mpz]:
+    """Return the affine point (x, y) that encodes ``message`` (§3)."""
+    return map_to_curve(hash_to_field(message, tag, encoding), encoding)
 
 
 def map_to_curve(u: mpz, encoding: SimplifiedSwu) -> tuple[mpz, mpz]:
@@ -94,6 +114,23 @@ def map_to_curve(u: mpz, encoding: SimplifiedSwu) -> tuple[mpz, mpz]:
     if u & 1 != y & 1:
         y = p - y
     return x, y
+
+
+def elligator2_x(u: mpz, encoding: Elligator2) -> tuple[mpz, mpz]:
+    """Return the map's x-coordinate for ``u`` as a fraction: numerator, denominator (§6.7.1).
+
+    The denominator is never 0: -1 is a square and z is none. Telling the curve's x from the
+    other takes a Jacobi symbol; the root that y would need is not extracted.
+    """
+    p, j = encoding.p, encoding.j
+    z_u2 = encoding.z * u * u % p
+    denominator = 1 + z_u2
+    # x1 = -j / denominator; g(x1) = x1^3 + j x1^2 + x1, times the square denominator^4.
+    j2 = j * j
+    g = -j * denominator * (j2 + denominator * (denominator - j2)) % p
+    if jacobi(g, p) >= 0:
+        return -j % p, denominator
+    return -j * z_u2 % p, denominator  # x2 = -x1 - j
 
 
 def _root(x: mpz, encoding: SimplifiedSwu) -> tuple[mpz, bool]:

@@ -18,7 +18,10 @@ class InvalidSignature(Exception):
 
 
 class InvalidElement(ValueError):
-    """Bytes that are not an element of the group; ``index`` says which of the batch."""
+    """Bytes that are not an element of the group; ``index`` says which of the batch.
+
+    A single element, such as a peer's key in :meth:`Suite.agree`, has index 0.
+    """
 
     def __init__(self, index: int) -> None:
         super().__init__(f"element {index} is not a valid group element")
@@ -52,7 +55,7 @@ class Group(Protocol):
     element_bytes: int
 
     def random_scalar(self, stream: RandomStream) -> int:
-        """Return a uniform scalar in [1, order - 1]."""
+        """Return a secret scalar, uniform over those the group's multiplications take."""
 
     def check(self, elements: bytes) -> None:
         """Return if every one of the concatenated elements is in the group.
@@ -83,6 +86,8 @@ class Suite(Protocol):
     key_bytes: int
     nonce_bytes: int
     group: Group
+    primitives: dict[str, str]
+    """What the suite uses for what, in words for a report."""
 
     def hash(self, *parts: bytes) -> bytes:
         """Return the hash of the parts' concatenation; callers frame ambiguous parts."""
@@ -102,6 +107,12 @@ class Suite(Protocol):
     def open(self, key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
         """Return the plaintext; raises :class:`OpenError`."""
 
+    def encrypt_blocks(self, key: bytes, blocks: bytes) -> bytes:
+        """Return each 16-byte block under the block cipher by itself, a pseudorandom permutation.
+
+        For tokens made of values that are already pseudorandom; it is no encryption of messages.
+        """
+
     def generate_signing_key(self, seed: bytes) -> tuple[bytes, bytes]:
         """Return (private key, public key) bytes, deterministic in a 32-byte secret seed."""
 
@@ -109,10 +120,20 @@ class Suite(Protocol):
         """Return the public key bytes that belong to ``private_key``."""
 
     def sign(self, private_key: bytes, message: bytes, entropy: bytes) -> bytes:
-        """Return a signature. ``entropy`` (32 fresh secret bytes) hedges the nonce."""
+        """Return a signature. ``entropy`` (32 fresh secret bytes) hedges the nonce, if any."""
 
     def verify(self, public_key: bytes, message: bytes, signature: bytes) -> None:
         """Return if the signature verifies; raises :class:`InvalidSignature` otherwise."""
+
+    def agreement_key(self, seed: bytes) -> tuple[bytes, bytes]:
+        """Return an ephemeral (private key, public key), deterministic in a 32-byte secret seed."""
+
+    def agree(self, private_key: bytes, peer_public_key: bytes) -> bytes:
+        """Return the 32-byte raw Diffie-Hellman secret; only :meth:`derive` may take it.
+
+        Unauthenticated: the caller's protocol signs the public keys. Raises
+        :class:`InvalidElement` for a peer key that is invalid or gives a secret known to all.
+        """
 
     def fingerprint(self, public_key: bytes) -> str:
         """Return the key's fingerprint as people compare it: hex of the hash in groups."""

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gmpy2 import invert, jacobi, mpz, powmod
+from gmpy2 import jacobi, mpz, powmod
 
 from protocols.suite import hash_to_curve
+from protocols.suite.batch_inversion import invert_all
 from protocols.suite.interface import InvalidElement, RandomStream
 from protocols.suite.sm3 import BLOCK_BYTES, DIGEST_BYTES, sm3
 
@@ -119,7 +120,7 @@ def _odd_digits(scalar: int) -> list[int]:
 
 def _double(xs: list[mpz], ys: list[mpz]) -> Points:
     # The order is odd, so no point has y = 0 and every inverse exists.
-    inverses = _invert_all([y + y for y in ys])
+    inverses = invert_all([y + y for y in ys], P)
     slopes = [(3 * (x * x) - 3) * inverse % P for x, inverse in zip(xs, inverses, strict=True)]
     new_xs = [(s * s - x - x) % P for s, x in zip(slopes, xs, strict=True)]
     new_ys = [
@@ -135,7 +136,7 @@ def _add(first: Points, second: Points) -> Points:
     # would make a proper multiple of a point infinity, which no scalar in [1, n - 1] does.
     if x1s[0] == x2s[0]:
         return _double(x1s, y1s)
-    inverses = _invert_all([x2 - x1 for x1, x2 in zip(x1s, x2s, strict=True)])
+    inverses = invert_all([x2 - x1 for x1, x2 in zip(x1s, x2s, strict=True)], P)
     slopes = [(y2 - y1) * inverse % P for y1, y2, inverse in zip(y1s, y2s, inverses, strict=True)]
     new_xs = [(s * s - x1 - x2) % P for s, x1, x2 in zip(slopes, x1s, x2s, strict=True)]
     new_ys = [
@@ -143,22 +144,6 @@ def _add(first: Points, second: Points) -> Points:
         for s, x1, new_x, y1 in zip(slopes, x1s, new_xs, y1s, strict=True)
     ]
     return new_xs, new_ys
-
-
-def _invert_all(values: list[mpz]) -> list[mpz]:
-    """Return the inverse of each value modulo P, none of them 0, with one inversion."""
-    prefixes = []
-    product = mpz(1)
-    for value in values:
-        prefixes.append(product)
-        product = product * value % P
-    inverse = invert(product, P)
-    inverses = []
-    for prefix, value in zip(reversed(prefixes), reversed(values), strict=True):
-        inverses.append(inverse * prefix % P)
-        inverse = inverse * value % P
-    inverses.reverse()
-    return inverses
 
 
 class Sm2Group:

@@ -1,8 +1,8 @@
 """SM2 signatures: GB/T 32918.2-2016 on the curve of GB/T 32918.5-2017, computed by ``gmssl``.
 
-Private keys are 32 bytes, big endian, in [1, n - 2]; public keys are 65 bytes, ``04 || x || y``;
-a signature is the DER encoding of SEQUENCE {r, s} (GB/T 35276-2017). The signer's identity in ZA
-(GB/T 32918.2 §5.5) is always the default ``1234567812345678``.
+Keys are those of :mod:`protocols.suite.sm2_keys`; a signature is the DER encoding of
+SEQUENCE {r, s} (GB/T 35276-2017). The signer's identity in ZA (GB/T 32918.2 §5.5) is always the
+default ``1234567812345678``.
 
 The nonce never comes from gmssl, whose own source is Python's ``random``. It is derived from the
 private key, the message digest and fresh entropy, hedged in the spirit of RFC 6979 §3.6: good
@@ -21,13 +21,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from gmssl.sm2 import CryptSM2
 
-from protocols.suite import sm2_curve
+from protocols.suite import sm2_curve, sm2_keys
 from protocols.suite.interface import InvalidSignature
 from protocols.suite.sm3 import hmac_sm3, sm3
 
 SIGNER_ID = b"1234567812345678"
-PRIVATE_KEY_BYTES = 32
-PUBLIC_KEY_BYTES = 65
 ENTROPY_BYTES = 32
 NONCE_LABEL = b"fedcrm/sm2-nonce/1"
 
@@ -36,12 +34,6 @@ _CURVE_FIELDS = b"".join(
     int(value).to_bytes(32, "big")
     for value in (sm2_curve.A, sm2_curve.B, sm2_curve.G_X, sm2_curve.G_Y)
 )
-
-
-def public_key(private_key: bytes) -> bytes:
-    """Return the 65-byte public key; raises ``ValueError`` for a key outside [1, n - 2]."""
-    x, y = sm2_curve.multiply_base(_private_scalar(private_key))
-    return b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
 
 
 def sign(private_key: bytes, message: bytes, entropy: bytes) -> bytes:
@@ -53,7 +45,7 @@ def sign(private_key: bytes, message: bytes, entropy: bytes) -> bytes:
     if len(entropy) != ENTROPY_BYTES:
         raise ValueError(f"entropy must be {ENTROPY_BYTES} bytes")
     signer = CryptSM2(private_key=private_key.hex(), public_key="")
-    digest = message_digest(public_key(private_key), message)
+    digest = message_digest(sm2_keys.public_key(private_key), message)
     nonces = _nonces(private_key, entropy, digest)
     signature = None
     while signature is None:
@@ -64,7 +56,10 @@ def sign(private_key: bytes, message: bytes, entropy: bytes) -> bytes:
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
     """Return if ``signature`` is the canonical DER of a valid one; else InvalidSignature."""
-    check_public_key(public_key)
+    try:
+        sm2_keys.point(public_key)
+    except ValueError as error:
+        raise InvalidSignature(str(error)) from None
     r, s = _decode(signature)
     verifier = CryptSM2(private_key="", public_key="")
     # Set past the constructor, which strips every leading 0 and 4 of a key that starts with 04.
@@ -76,18 +71,6 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
         valid = False
     if not valid:
         raise InvalidSignature("the signature does not verify")
-
-
-def check_public_key(public_key: bytes) -> None:
-    """Return if ``public_key`` is ``04 || x || y`` of a point on the curve; else raise.
-
-    The cofactor is 1, so a point on the curve has order n.
-    """
-    if len(public_key) != PUBLIC_KEY_BYTES or public_key[0] != 4:
-        raise InvalidSignature("an SM2 public key is 65 bytes and begins with 04")
-    x, y = int.from_bytes(public_key[1:33], "big"), int.from_bytes(public_key[33:], "big")
-    if not sm2_curve.on_curve(x, y):
-        raise InvalidSignature("the public key is not a point of the SM2 curve")
 
 
 def message_digest(public_key: bytes, message: bytes) -> bytes:
@@ -104,13 +87,6 @@ def _nonces(private_key: bytes, entropy: bytes, digest: bytes) -> Iterator[int]:
         nonce = int.from_bytes(hmac_sm3(nonce_key, counter.to_bytes(4, "big")), "big")
         if 1 <= nonce < _ORDER:
             yield nonce
-
-
-def _private_scalar(private_key: bytes) -> int:
-    scalar = int.from_bytes(private_key, "big")
-    if len(private_key) != PRIVATE_KEY_BYTES or not 1 <= scalar <= _ORDER - 2:
-        raise ValueError("an SM2 private key is 32 bytes, big endian, in [1, n - 2]")
-    return scalar
 
 
 def _decode(signature: bytes) -> tuple[int, int]:

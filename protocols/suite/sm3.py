@@ -1,9 +1,8 @@
-"""SM3 (GB/T 32905-2016), HMAC (GB/T 15852.2, RFC 2104) and HKDF (RFC 5869) over it, by OpenSSL."""
+"""SM3 (GB/T 32905-2016) and HMAC over it (GB/T 15852.2, RFC 2104), by OpenSSL."""
 
 from __future__ import annotations
 
 from cryptography.hazmat.primitives import hashes, hmac
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 DIGEST_BYTES = 32
 BLOCK_BYTES = 64
@@ -23,8 +22,3 @@ def hmac_sm3(key: bytes, *parts: bytes) -> bytes:
     for part in parts:
         mac.update(part)
     return mac.finalize()
-
-
-def hkdf_sm3(key: bytes, info: bytes, length: int) -> bytes:
-    """Return ``length`` bytes, at most 8,160, of HKDF with an empty salt (RFC 5869 §2)."""
-    return HKDF(algorithm=hashes.SM3(), length=length, salt=None, info=info).derive(key)

@@ -19,6 +19,7 @@ from protocols.suite import RandomStream, Suite
 from simulations.samples.phones import (
     BANK_STYLES,
     RETAILER_STYLES,
+    UNREADABLE_NUMBERS,
     made_numbers,
     written,
 )
@@ -31,7 +32,6 @@ LABEL_COLUMNS = ("Amount", "Status")
 BANK_KEEPS_PERCENT = 88
 RETAILER_KEEPS_PERCENT = 90
 DUPLICATED_CUSTOMERS = 2
-UNREADABLE_NUMBERS = ("not given", "12345", "")
 
 PROVENANCE = (
     "The values come from one real table: 4,454 applicants for consumer credit "

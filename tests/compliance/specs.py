@@ -92,7 +92,9 @@ def job(
             first_tree_active_only=True,
             paillier_bits=2048,
         ),
-        evaluation=EvaluationTerms(held_out_percent=30, split_seed=7, minimum_held_out=100),
+        evaluation=EvaluationTerms(
+            held_out_percent=30, split_seed=7, minimum_held_out=100, repeats=1, threshold="0.5"
+        ),
         outputs=(OutputTerms(name="scores", recipient="bank", form="band"),),
         retention=RETENTION,
         privacy_budget="none",

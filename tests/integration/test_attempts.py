@@ -140,3 +140,12 @@ def test_a_start_without_its_fields_never_runs(agreed: tuple[Path, dict[str, obj
     for record in ({}, {"job": "x"}, start | {"phase": "evaluate"}, start | {"more": 1}):
         report = answer(home, record)
         assert b'"status":"refused"' in report.body
+
+
+def test_a_changed_scenario_does_not_resume_the_old_job(tmp_path: Path) -> None:
+    scenario = write_job(tmp_path, rows=160, floor=40, trees=2)
+    with pytest.raises(SimulationFailed):
+        run(scenario, tmp_path / "out", at_yield=CrashPoint("bank", 0))
+    scenario.write_text(scenario.read_text().replace("depth = 2", "depth = 3"))
+    with pytest.raises(SimulationFailed, match="changed since this run began"):
+        run(scenario, tmp_path / "out", resume=True)

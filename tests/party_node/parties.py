@@ -16,6 +16,7 @@ from party_node.keys import create_keys, load_keys
 from party_node.peer_channel import PeerLink, Session
 from party_node.peer_channel.link import Deadlines
 from party_node.peer_channel.loopback import LoopbackDialer
+from party_node.plan import Plan, PlannedStep
 from party_node.store import jobs, open_database, transaction
 from protocols.roles import Progress, Receive, Role, Send
 from protocols.suite import get_suite
@@ -95,11 +96,12 @@ class Party:
             LoopbackDialer(self.name, self.peer, self.rendezvous),
             journal,
             deadlines=self.deadlines,
-            start_ordinal=journal.finished_steps(),
+            start_ordinal=sum(journal.begun_steps().values()),
         )
         queue = link.send
         link.send = lambda o, p, d: (self.sent.append(((o, p), d)), queue(o, p, d))[1]  # type: ignore[method-assign]
-        plan = [f"toy/{i}" for i in range(self.steps)]
+        names = [f"toy/{i}" for i in range(self.steps)]
+        plan = Plan(tuple(PlannedStep(name, frozenset((self.name, self.peer))) for name in names))
         driver = Driver(
             journal,
             {self.peer: link},
@@ -110,7 +112,7 @@ class Party:
         )
         try:
             total = 1 if self.name < self.peer else 2
-            for name in plan:
+            for name in names:
                 total = driver.run_step(
                     name,
                     lambda *, seed, total=total: adder(  # type: ignore[misc]

@@ -94,18 +94,19 @@ def test_a_step_must_keep_its_seed_until_it_is_finished(journal: Journal, engine
 
 def test_a_finished_step_must_give_its_result(journal: Journal, engine: Engine) -> None:
     step = journal.begin(0, "align/psi", INPUTS)
-    assert (journal.has_step(0), journal.finished_steps()) == (True, 0)
+    journal.begin(3, "train/keys", INPUTS)
+    assert journal.begun_steps() == {0: False, 3: False}
     journal.finish(step, MARKER, 1500)
     for reader in (journal, again(engine)):
         assert reader.begin(0, "align/psi", INPUTS).result == MARKER
-        assert reader.finished_steps() == 1
-        assert not reader.has_step(1)
+        assert reader.begun_steps() == {0: True, 3: False}
+    assert again(engine, attempt=2).begun_steps() == {}
 
 
 def test_an_empty_result_is_a_result(journal: Journal) -> None:
     journal.finish(journal.begin(0, "align/psi", INPUTS), b"", 0)
     assert journal.begin(0, "align/psi", INPUTS).result == b""
-    assert journal.finished_steps() == 1
+    assert journal.begun_steps() == {0: True}
 
 
 def test_seeds_must_differ_between_steps_attempts_and_jobs(engine: Engine) -> None:
@@ -143,7 +144,7 @@ def test_what_is_written_with_the_result_must_be_all_or_nothing(
 
     with pytest.raises(ValueError, match="no event"):
         journal.finish(step, b"result", 1, also=write_then_fail)
-    assert journal.finished_steps() == 0
+    assert journal.begun_steps() == {0: False}
     assert journal.begin(0, "align/psi", INPUTS) == step
     assert cell(engine, "SELECT status FROM jobs") == "running"
 
@@ -438,7 +439,7 @@ def test_forgotten_attempts_must_leave_no_row_and_no_other_job_less(engine: Engi
     with engine.connect() as connection:
         for table in JOURNAL_TABLES:
             assert connection.execute(select(table.c.job_id)).scalars().all() == ["job-2"]
-    assert again(engine).finished_steps() == 0
+    assert again(engine).begun_steps() == {}
     assert again(engine, "job-2").begin(0, "align/psi", INPUTS).result == b"result"
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.errors import ProtocolError
-from protocols.psi_ecdh import Intersection, receiver, sender
+from protocols.intersection import Intersection
+from protocols.psi_ecdh import receiver, sender
 from protocols.roles import Role, Send
 from protocols.suite import get_suite
 from protocols.wire import Message

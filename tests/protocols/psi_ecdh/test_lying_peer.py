@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.arguments import MAX_ITEMS
 from protocols.errors import RemoteProtocolError, VerifyError
 from protocols.psi_ecdh import (
     SIGNATURE_PREFIX,
@@ -22,7 +23,7 @@ from protocols.psi_ecdh import (
     receiver,
     steps,
 )
-from protocols.psi_ecdh.messages import CHUNK_ITEMS, MAX_ITEMS
+from protocols.psi_ecdh.messages import CHUNK_ITEMS
 from protocols.wire import Message, decode, encode
 from tests.drive import Deadlock, drive
 from tests.protocols.psi_ecdh import pair

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.errors import LocalProtocolError
-from protocols.psi_ecdh import Intersection, steps
+from protocols.intersection import Intersection
+from protocols.psi_ecdh import steps
 from protocols.roles import Send
 from protocols.suite import InvalidSignature
 from protocols.wire import decode, encode
@@ -308,6 +309,8 @@ def test_a_damaged_stored_result_is_refused_or_reads_as_another(data):
         {"positions": [1, 1]},
         {"positions": [1, 3]},
         {"positions": [-1, 1]},
+        {"size": None},
+        {"size": None, "opened": False},
     ],
 )
 def test_an_inconsistent_stored_result_is_refused(changed):

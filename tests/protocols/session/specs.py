@@ -66,7 +66,13 @@ def plain_spec() -> dict[str, Any]:
             "first_tree_active_only": True,
             "paillier_bits": 2048,
         },
-        "evaluation": {"held_out_percent": 20, "split_seed": 7, "minimum_held_out": 30},
+        "evaluation": {
+            "held_out_percent": 20,
+            "split_seed": 7,
+            "minimum_held_out": 30,
+            "repeats": 1,
+            "threshold": "0.5",
+        },
         "outputs": [
             {"name": "scores", "recipient": "bank", "form": "band"},
             {"name": "model_half", "recipient": "retailer", "form": "local"},

@@ -94,15 +94,16 @@ OTHER_VALUES = {
     ("outputs", 1, "name"): "aligned_rows",
     ("outputs", 1, "recipient"): "bank",
     ("outputs", 1, "form"): "aggregate",
+    ("suite",): "intl",
+    ("alignment", "protocol"): "server_aided",
+    ("evaluation", "threshold"): "0.4",
     ("created_at",): "2026-11-21T08:00:01Z",
     ("expires_at",): "2026-12-21T08:00:01Z",
 }
 # One value only is allowed in this release, or the field agrees with another one.
 FIXED = {
     ("version",),
-    ("suite",),
     ("privacy_budget",),
-    ("alignment", "protocol"),
     ("alignment", "reveal"),
     ("alignment", "to"),
     ("model", "kind"),
@@ -183,6 +184,10 @@ def test_a_value_of_another_type_must_be_refused(path: Path) -> None:
         (("evaluation", "held_out_percent"), 51, "held_out_percent must be between 5 and 50"),
         (("evaluation", "split_seed"), -1, "split_seed must be between 0"),
         (("evaluation", "minimum_held_out"), 0, "minimum_held_out must be between"),
+        (("evaluation", "repeats"), 0, "repeats must be between 1 and 20"),
+        (("evaluation", "repeats"), 21, "repeats must be between 1 and 20"),
+        (("evaluation", "threshold"), "0", "threshold must be between 0 and 1"),
+        (("evaluation", "threshold"), "1.0", "threshold must be between 0 and 1"),
         (("parties", 0, "minimum_cohort"), 0, "minimum_cohort must be between 1"),
         (("parties", 1, "minimum_cohort"), -5, "minimum_cohort must be between 1"),
     ],
@@ -200,9 +205,11 @@ def test_a_parameter_outside_its_bounds_must_be_refused(
         *("0,1", "NaN", "sNaN", "Infinity", "１", "٠.٥", "1e999999999999999999999", "9" * 5000),
     ],
 )
-@pytest.mark.parametrize("name", ["learning_rate", "l2"])
-def test_a_decimal_that_is_not_plain_digits_must_be_refused(name: str, text: str) -> None:
-    assert f"{name} must be a decimal number" in refused(changed(("model", name), text))
+@pytest.mark.parametrize(
+    "path", [("model", "learning_rate"), ("model", "l2"), ("evaluation", "threshold")]
+)
+def test_a_decimal_that_is_not_plain_digits_must_be_refused(path: Path, text: str) -> None:
+    assert f"{path[-1]} must be a decimal number" in refused(changed(path, text))
 
 
 @pytest.mark.parametrize("path", [("created_at",), ("expires_at",)])
@@ -248,18 +255,23 @@ def with_party(index: int, **changes: Any) -> dict[str, Any]:
     return spec
 
 
-def test_one_active_and_one_passive_party_must_be_there() -> None:
+def test_one_active_and_one_to_four_passive_parties_must_be_there() -> None:
     both = plain_spec()["parties"]
-    third = both[1] | {"party_id": "insurer", "public_key": "04" + "33" * 64}
+    others = [
+        both[1] | {"party_id": f"insurer-{i}", "public_key": "04" + f"{i}{i}" * 64}
+        for i in range(3, 7)
+    ]
+    decode_spec(canonical.encode(plain_spec() | {"parties": [*both, *others[:3]]}))
     for parties in (
         [both[0]],
         [both[1]],
         [],
-        [*both, third],
+        [*both, *others],
         [both[0], both[1] | {"role": "active_party"}],
         [both[0] | {"role": "passive_party"}, both[1]],
     ):
-        assert "one active and one passive party" in refused(plain_spec() | {"parties": parties})
+        told = refused(plain_spec() | {"parties": parties})
+        assert "one active party and one to four passive parties" in told
 
 
 def test_a_role_there_is_not_must_be_refused() -> None:

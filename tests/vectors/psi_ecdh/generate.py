@@ -11,7 +11,8 @@ from pathlib import Path
 
 from protocols import wire
 from protocols.identifiers import normalise, protocol_input
-from protocols.psi_ecdh import Intersection, receiver, sender
+from protocols.intersection import Intersection
+from protocols.psi_ecdh import receiver, sender
 from protocols.roles import Receive, Role, Send
 from protocols.suite import get_suite
 
