@@ -1,10 +1,12 @@
 """Signed checkpoints: C2SP signed-note and tlog-checkpoint, both v1.0.0.
 
 The text of a checkpoint is three lines: origin, tree size, base64 of the root hash. The note's
-signature line names the origin again. SM2 has no type byte assigned by C2SP, so the type is 0xff
-followed by ``sm2-sm3-v1``; the public key is the 65-byte uncompressed point and the signature is
-DER. Our choice for this own type: the key id is the first four bytes of the *suite's* hash (SM3,
-where C2SP recommends SHA-256) of ``name || 0x0A || type || key``.
+signature line names the origin again. Suite ``intl`` signs with C2SP's type 0x01, Ed25519, and its
+key id is the one C2SP prescribes, the first four bytes of SHA-256 over ``name || 0x0A || type ||
+key``: other verifiers of signed notes read these. SM2 has no type byte assigned by C2SP, so for
+suite ``gm`` the type is 0xff followed by ``sm2-sm3-v1``; the public key is the 65-byte
+uncompressed point and the signature is DER. Our choice for this own type: the key id is made with
+the *suite's* hash, SM3, where C2SP recommends SHA-256.
 
 Stricter than C2SP: extension lines are refused, and origins are a narrow set of ASCII strings.
 """
@@ -24,7 +26,7 @@ from protocols.suite import InvalidSignature, Suite
 Sign: TypeAlias = Callable[[bytes], bytes]
 """Signs a message with the log's private key, which stays with its owner."""
 
-SIGNATURE_TYPES = {"gm": b"\xffsm2-sm3-v1"}
+SIGNATURE_TYPES = {"gm": b"\xffsm2-sm3-v1", "intl": b"\x01"}
 MAX_NOTE_BYTES = 65_535
 MAX_SIGNATURES = 64
 KEY_ID_BYTES = 4

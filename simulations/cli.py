@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import click
 import typer
 from rich.console import Console
 
@@ -29,6 +30,30 @@ def simulate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run from its journals.")
     ] = False,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            click_type=click.Choice(["gm", "intl"]), help="Cryptography; default: the scenario's."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            click_type=click.Choice(["ecdh", "server_aided"]),
+            help="How shared customers are found; default: the scenario's.",
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Split, train and measure this often; 1 to 20.")
+    ] = None,
+    parties: Annotated[
+        int | None,
+        typer.Option(help="A made population instead of a scenario: 2 to 5 parties, with --rows."),
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows of each party of the made population.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the made population.")] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print metrics.json on stdout instead of the table.")
     ] = False,
@@ -38,8 +63,13 @@ def simulate(
     Writes report.html, metrics.json, scores.csv, wire.json, one audit bundle per party and
     trust.toml. Exit status: 0 done, 1 the job failed or was refused, 2 a wrong call.
     """
+    if (parties is None) != (rows is None):
+        _fail("--parties and --rows go together", "for example: --parties 3 --rows 10000", 2)
+    made = None if parties is None or rows is None else (parties, rows, seed)
     try:
-        simulation = Simulation.of(scenario, out)
+        simulation = Simulation.of(
+            scenario, out, made=made, suite=suite, protocol=protocol, repeats=repeats
+        )
         report = simulation.run(resume=resume)
     except (ScenarioError, WorkspaceError) as error:
         _fail(error.message, error.hint, 2)

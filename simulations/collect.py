@@ -48,7 +48,7 @@ from simulations.scenario import Scenario
 from simulations.workspace import Workspace
 
 _PACKAGES = ("flwr", "ray", "cryptography", "gmssl", "gmpy2", "numpy", "pandas", "pyarrow")
-_PHASES = ("align", "train", "evaluate")
+_PHASES = ("align", "match", "train", "evaluate")
 _TRUST = "trust.toml"
 _TRUST_HEAD = (
     "# Keys of this simulation's logs, written by the simulation itself. Between organisations\n"
@@ -107,7 +107,7 @@ class _Scores:
 
 def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunReport:
     """Write report, metrics, scores, wire, bundles and trust file; return the report."""
-    active, passive = spec.active_party.party_id, spec.passive_parties[0].party_id
+    active = spec.active_party.party_id
     outputs = {
         party.party_id: _Outputs(workspace.party(party.party_id) / "outputs" / spec.job_id)
         for party in spec.parties
@@ -124,9 +124,8 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         which: measures.metrics(scores.labels, score) for which, score in predictions.items()
     }
     pooled = predictions.get("pooled")
-    psi_counts = _psi_counts(workspace, spec)
+    alignment = _Alignment.read(workspace, spec)
     audit = _export_bundles(workspace, spec)
-    own, peer, shared = (psi_counts[k] for k in ("own_set", "peer_set", "intersection"))
     run = RunReport(
         scenario=scenario.name,
         title=spec.title,
@@ -156,11 +155,11 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         ),
         psi=PsiReport(
             protocol=spec.alignment.protocol,
-            sizes={active: own, passive: peer},
-            intersection=shared,
-            floor=psi_counts["floor"],
-            wall_s=_seconds(cost, "align"),
-            bytes=_bytes(wire, "align"),
+            sizes=alignment.own_sets,
+            intersection=alignment.shared,
+            floor=alignment.floor,
+            wall_s=sum(_seconds(cost, phase) for phase in ("align", "match")),
+            bytes=sum(_bytes(wire, phase) for phase in ("align", "match")),
         ),
         train=TrainReport(
             model=spec.model.kind,
@@ -183,7 +182,13 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         curves={
             which: measures.curve(scores.labels, score) for which, score in predictions.items()
         },
-        learned=what_each_learned(spec, own, peer, shared, evaluation),
+        learned=what_each_learned(
+            spec,
+            alignment.own_sets[active],
+            alignment.own_sets[spec.passive_parties[0].party_id],
+            alignment.shared,
+            evaluation,
+        ),
         gates=tuple(decision for party in outputs for decision in outputs[party].decisions(party)),
         rejects={party: outputs[party].json("dataset.json")["rejects"] for party in outputs},
         importance={party: _own_importance(outputs[party], spec, party) for party in outputs},
@@ -195,7 +200,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
             "python": platform.python_version(),
             **{package: version(package) for package in _PACKAGES},
         },
-        phase_s={phase: _seconds(cost, phase) for phase in _PHASES},
+        phase_s={phase: seconds for phase in _PHASES if (seconds := _seconds(cost, phase))},
         wire=wire,
         audit=audit,
         trust_file=_TRUST,
@@ -237,20 +242,45 @@ def _bytes(wire: dict[str, dict[str, Traffic]], phase: str) -> int:
 
 def _seconds(cost: dict[str, dict[str, Any]], phase: str) -> float:
     """The slower party's time in the phase's steps: waiting for the other is part of it."""
-    slowest: int = max(phases[phase]["wall_ms"] for phases in cost.values())
+    slowest: int = max(phases.get(phase, {}).get("wall_ms", 0) for phases in cost.values())
     return slowest / 1000
 
 
-def _psi_counts(workspace: Workspace, spec: JobSpec) -> dict[str, int]:
-    node = Node.open(workspace.party(spec.active_party.party_id))
-    try:
-        with node.engine.connect() as connection:
-            events = list(read_events(connection, job=spec.job_id, type_="psi.completed"))
-    finally:
-        node.close()
-    if not events:
-        raise CollectError("the active party's log has no psi.completed event")
-    return events[-1].counts
+@dataclass(frozen=True)
+class _Alignment:
+    """What the parties' own logs say of the alignment."""
+
+    own_sets: dict[str, int]
+    """Usable customers each party entered with."""
+    pairs: dict[str, int]
+    """Customers the active party shares with each passive one."""
+    shared: int
+    """Customers all parties share."""
+    floor: int
+
+    @classmethod
+    def read(cls, workspace: Workspace, spec: JobSpec) -> _Alignment:
+        own_sets: dict[str, int] = {}
+        pairs: dict[str, int] = {}
+        shared = floor = 0
+        for party in spec.parties:
+            node = Node.open(workspace.party(party.party_id))
+            try:
+                with node.engine.connect() as connection:
+                    found = list(read_events(connection, job=spec.job_id, type_="psi.completed"))
+                    made = list(read_events(connection, job=spec.job_id, type_="align.created"))
+            finally:
+                node.close()
+            if not found or not made:
+                raise CollectError(f"the log of {party.party_id} has no completed alignment")
+            latest = [event for event in found if event.attempt == made[-1].attempt]
+            own_sets[party.party_id] = latest[0].counts["own_set"]
+            if party.role == "active_party":
+                shared, floor = made[-1].counts["rows"], latest[0].counts["floor"]
+                for event in latest:
+                    (peer,) = set(event.details["parties"]) - {party.party_id}  # type: ignore[arg-type]
+                    pairs[peer] = event.counts["intersection"]
+        return cls(own_sets, pairs, shared, floor)
 
 
 def _own_importance(outputs: _Outputs, spec: JobSpec, party: str) -> dict[str, float]:

@@ -29,7 +29,7 @@ from simulations import collect, engine
 from simulations.job import job_spec, registration
 from simulations.progress import watch
 from simulations.report.model import RunReport
-from simulations.scenario import Scenario, load, prepare
+from simulations.scenario import Scenario, changed, load, made_scenario, prepare
 from simulations.workspace import Workspace
 
 Engine = Callable[[ServerApp, ClientApp, int], None]
@@ -54,10 +54,28 @@ class Simulation:
     """What a person types to run it, for hints."""
 
     @classmethod
-    def of(cls, source: str, out: Path | None) -> Simulation:
-        """Read the scenario ``source``; results go to ``out`` or ``out/<scenario>``."""
-        scenario = load(source)
-        command = f"fedcrm simulate {source}" + (f" --out {out}" if out else "")
+    def of(
+        cls,
+        source: str,
+        out: Path | None = None,
+        *,
+        made: tuple[int, int, int] | None = None,
+        suite: str | None = None,
+        protocol: str | None = None,
+        repeats: int | None = None,
+    ) -> Simulation:
+        """Read the scenario ``source``; results go to ``out`` or ``out/<scenario>``.
+
+        ``made`` asks for a made population instead: parties, rows of each, seed. The other
+        arguments replace what the scenario says. Raises :class:`ScenarioError`.
+        """
+        scenario = load(source) if made is None else made_scenario(*made)
+        changes = {"suite": suite, "protocol": protocol, "repeats": repeats}
+        given = {name: value for name, value in changes.items() if value is not None}
+        scenario = changed(scenario, given)
+        options = [f"--{name} {value}" for name, value in given.items()]
+        options += [f"--out {out}"] if out else []
+        command = " ".join(["fedcrm simulate", scenario.source_argument, *options])
         return cls(scenario, Workspace(out or Path("out") / scenario.name), command)
 
     def run(
@@ -77,8 +95,10 @@ class Simulation:
             self.workspace.must_exist()
         else:
             self.workspace.start_over()
-        scenario = prepare(self.scenario, self.workspace.inputs, suite)
-        if not resume:
+        if resume:
+            scenario = self.scenario.placed(self.workspace.inputs)
+        else:
+            scenario = prepare(self.scenario, self.workspace.inputs, suite)
             self._set_up(scenario)
         record = self._latest()
         self._check_unchanged(scenario, record.spec)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,6 +31,7 @@ from simulations.scenario_tables import (
     Sample,
     ScenarioError,
     ScenarioTables,
+    SuiteName,
 )
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "PartyTable",
     "Scenario",
     "ScenarioError",
+    "changed",
     "load",
     "made_scenario",
     "prepare",
@@ -83,6 +87,10 @@ class Scenario(ScenarioTables, frozen=True, kw_only=True):
     def limit_sentences(self) -> tuple[str, ...]:
         """What a report has to say about what the data cannot show."""
         return () if self.sample is None else _SAID_OF[self.sample][1]
+
+    def placed(self, inputs: Path) -> Scenario:
+        """Return this scenario with a sample's files where an earlier run wrote them."""
+        return self if self.sample is None else msgspec.structs.replace(self, folder=inputs)
 
     def file(self, party_id: str) -> Path:
         """Return the path of the table ``party_id`` brings; raises ``KeyError``."""
@@ -131,6 +139,30 @@ def _checked(tables: ScenarioTables, shown: str, again: str, folder: Path) -> Sc
     check_tables(tables, shown)
     fields = {name: getattr(tables, name) for name in tables.__struct_fields__}
     return Scenario(**fields, source=shown, source_argument=again, folder=folder)
+
+
+def changed(scenario: Scenario, changes: Mapping[str, str | int]) -> Scenario:
+    """Return ``scenario`` with its suite, protocol or repeats replaced, checked as in a file.
+
+    Raises :class:`ScenarioError`.
+    """
+    tables: dict[str, Any] = {n: getattr(scenario, n) for n in ScenarioTables.__struct_fields__}
+    at = {"suite": "suite", "protocol": "alignment.protocol", "repeats": "evaluation.repeats"}
+    for name, value in changes.items():
+        table, _, key = at[name].rpartition(".")
+        try:
+            if table:
+                plain = msgspec.structs.asdict(tables[table]) | {key: value}
+                tables[table] = msgspec.convert(plain, type(tables[table]))
+            else:
+                tables[key] = msgspec.convert(value, SuiteName)
+        except msgspec.ValidationError as error:
+            raise ScenarioError(
+                f"--{name}: {str(error)[:1].lower()}{str(error)[1:]}", "see fedcrm simulate --help"
+            ) from None
+    return _checked(
+        ScenarioTables(**tables), scenario.source, scenario.source_argument, scenario.folder
+    )
 
 
 def prepare(scenario: Scenario, folder: Path, suite: Suite) -> Scenario:

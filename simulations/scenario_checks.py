@@ -76,7 +76,7 @@ def _check_sample(tables: ScenarioTables, refuse: Any) -> None:
     rows = tables.sample_rows
     if (tables.sample == "population") != (rows is not None):
         refuse(
-            "sample_rows goes with sample = \"population\", and only with it",
+            'sample_rows goes with sample = "population", and only with it',
             "sample_rows = 10000 gives each party 10,000 made rows",
         )
     if rows is not None and not population.MIN_ROWS <= rows <= population.MAX_ROWS:

@@ -16,6 +16,7 @@ from protocols.session.job_spec import (
 )
 
 OutputUse: TypeAlias = Literal["research_only", "marketing", "lending_decision"]
+SuiteName: TypeAlias = Literal["gm", "intl"]
 Sample: TypeAlias = Literal["credit_data", "population"]
 
 
@@ -127,7 +128,7 @@ class ScenarioTables(_Strict, frozen=True, kw_only=True):
     purpose: Purpose
     output_use: OutputUse
     agreement: str
-    suite: Literal["gm", "intl"] = "gm"
+    suite: SuiteName = "gm"
     seed: int
     pooled_on_this_machine: str
     """Why the files may be read together here to compare: ``public``, ``synthetic``,

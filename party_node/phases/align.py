@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -16,8 +16,9 @@ from party_node.errors import JobRefused
 from party_node.jobs import refuse, run_gates, set_status
 from party_node.keys import seal
 from party_node.phases.context import PhaseContext, RowMap
-from party_node.plan import alignment_step, psi_step, token_keys_step
+from party_node.plan import alignment_step, common_step, psi_step, token_keys_step
 from party_node.store import participations, row_maps, transaction
+from protocols.common_customers import CommonCustomers, narrow_active, narrow_passive
 from protocols.identifiers import held_out, node_tag
 from protocols.intersection import Intersection
 from protocols.psi_ecdh import receiver, sender
@@ -98,9 +99,11 @@ def _intersect(context: PhaseContext, peer: str) -> Intersection:
 
 def settle(context: PhaseContext, found: dict[str, Intersection]) -> dict[str, Any]:
     """Make one alignment of the intersections ``found`` by peer; sign and log how it ended."""
-    closed = [intersection for intersection in found.values() if not intersection.opened]
-    if closed:
-        _refuse_below_floor(context, closed[0])
+    for intersection in found.values():
+        if not intersection.opened:
+            sizes = {"own_set": intersection.own_size, "peer_set": intersection.peer_size}
+            floor = {"floor": intersection.floor}
+            _refuse_below_floor(context, intersection.statement, sizes | floor)
     positions, agreed = _common(context, found)
     statement = context.statement(
         "psi.completed",
@@ -134,7 +137,29 @@ def _common(
     if len(context.passives) == 1:
         (intersection,) = found.values()
         return np.array(intersection.positions, dtype=np.int64), intersection.statement
-    raise NotImplementedError
+    node, others = context.node, context.other_keys()
+    active_role = partial(narrow_active, found) if context.is_active else None
+    narrow = active_role or partial(narrow_passive, found[context.active], active=context.active)
+    role = partial(
+        narrow,
+        party=node.party_id,
+        passives=context.passives,
+        suite=context.suite,
+        context=context.binding,
+        floor=context.spec.cohort_floor,
+        private_key=node.keys.signing_key,
+        peer_keys=others,
+    )
+    common: CommonCustomers = context.driver.run_step(
+        common_step(context.spec),
+        role,
+        inputs=context.inputs(*(found[peer].statement for peer in context.psi_peers)),
+        encode_result=CommonCustomers.to_bytes,
+        decode_result=CommonCustomers.from_bytes,
+    )
+    if not common.opened:
+        _refuse_below_floor(context, common.statement, {"floor": common.floor})
+    return np.array(common.positions, dtype=np.int64), common.statement
 
 
 def _record_start(context: PhaseContext, connection: Connection) -> None:
@@ -177,10 +202,10 @@ def _record_start(context: PhaseContext, connection: Connection) -> None:
     )
 
 
-def _refuse_below_floor(context: PhaseContext, closed: Intersection) -> None:
-    """Log the refusal and raise it: nothing was revealed, and the job is over.
+def _refuse_below_floor(context: PhaseContext, signed: bytes, counts: dict[str, int]) -> NoReturn:
+    """Log the refusal and raise it: nothing more was revealed, and the job is over.
 
-    Between two parties both sign it. Of several, those whose own intersections sufficed do not
+    Between two parties both sign it. Of several, those whose own intersections sufficed may not
     know of it, and are stopped by the coordinator.
     """
 
@@ -189,23 +214,20 @@ def _refuse_below_floor(context: PhaseContext, closed: Intersection) -> None:
             connection,
             "psi.refused",
             details=common | {"parties": [p.party_id for p in context.spec.parties]},
-            counts={
-                "own_set": closed.own_size,
-                "peer_set": closed.peer_size,
-                "floor": closed.floor,
-            },
+            counts=counts,
             joint=joint,
         )
         set_status(connection, context.spec.job_id, "refused")
         context.node.checkpoint(connection)
 
+    floor = context.spec.cohort_floor
     common: dict[str, DetailValue] = {
         "protocol": context.spec.alignment.protocol,
-        "statement_digest": context.suite.hash(closed.statement).hex(),
+        "statement_digest": context.suite.hash(signed).hex(),
         "reason": "below-floor",
     }
     if len(context.spec.parties) == 2:
-        statement = context.statement("psi.refused", common, {"floor": closed.floor})
+        statement = context.statement("psi.refused", common, {"floor": floor})
         context.countersign(
             alignment_step(context.spec),
             statement,
@@ -215,8 +237,8 @@ def _refuse_below_floor(context: PhaseContext, closed: Intersection) -> None:
         with transaction(context.node.engine) as connection:
             record(connection, None)
     raise JobRefused(
-        f"fewer than {closed.floor} shared customers: nothing was revealed",
-        "the floor is the stricter party's minimum cohort",
+        f"fewer than {floor} shared customers: nothing was revealed",
+        "the floor is the strictest party's minimum cohort",
     )
 
 

@@ -121,6 +121,12 @@ class PhaseContext:
         """Return which of this party and ``peer`` is the passive one."""
         return peer if self.is_active else self.node.party_id
 
+    def other_keys(self) -> dict[str, bytes]:
+        """Return the pinned keys of every other party of the job, in the spec's order."""
+        pinned = self.node.pinned_keys()
+        others = (p.party_id for p in self.spec.parties if p.party_id != self.node.party_id)
+        return {party: pinned[party] for party in others}
+
     def event(
         self,
         connection: Connection,
@@ -163,19 +169,13 @@ class PhaseContext:
         on_done: Callable[[Connection, dict[str, bytes]], None],
     ) -> dict[str, bytes]:
         """Exchange signatures over ``statement`` with every other party, as a step of the plan."""
-        pinned = self.node.pinned_keys()
-        peers = {
-            p.party_id: pinned[p.party_id]
-            for p in self.spec.parties
-            if p.party_id != self.node.party_id
-        }
         return self.driver.run_step(
             step,
             lambda *, seed: countersign(
                 joint_message(statement),
                 party=self.node.party_id,
                 private_key=self.node.keys.signing_key,
-                peer_keys=peers,
+                peer_keys=self.other_keys(),
                 suite=self.suite,
                 seed=seed,
             ),

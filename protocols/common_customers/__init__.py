@@ -12,7 +12,7 @@ from protocols.common_customers.messages import (
     VERSION,
     CommonPositions,
     Narrowing,
-    PassiveSignatures,
+    OtherSignatures,
 )
 from protocols.common_customers.passive_party import narrow_passive
 from protocols.common_customers.result import CommonCustomers
@@ -23,7 +23,7 @@ __all__ = [
     "CommonCustomers",
     "CommonPositions",
     "Narrowing",
-    "PassiveSignatures",
+    "OtherSignatures",
     "narrow_active",
     "narrow_passive",
 ]

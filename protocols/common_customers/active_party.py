@@ -12,7 +12,7 @@ from protocols.common_customers.messages import (
     VERSION,
     CommonPositions,
     Narrowing,
-    PassiveSignatures,
+    OtherSignatures,
 )
 from protocols.common_customers.result import CommonCustomers
 from protocols.common_customers.steps import Session, chunks
@@ -59,9 +59,9 @@ def narrow_active(
         )
     signatures = yield from own.sign_with(passives, statement)
     # Everybody sees that everybody signed the same before anything is opened.
-    everybody = PassiveSignatures(tuple(signatures[passive] for passive in passives))
     for passive in passives:
-        yield Send(passive, everybody)
+        others = tuple(signatures[other] for other in passives if other != passive)
+        yield Send(passive, OtherSignatures(others))
     if common is None:
         return own.result(None, [], statement, signatures)
 

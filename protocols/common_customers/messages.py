@@ -50,8 +50,8 @@ class Narrowing(Message, frozen=True):
             raise ValueError("a digest is too long")
 
 
-class PassiveSignatures(Message, frozen=True):
-    """Every passive party's signature over the statement, in the order of ``passives``."""
+class OtherSignatures(Message, frozen=True):
+    """The other passive parties' signatures over the statement, in the order of ``passives``."""
 
     max_bytes: ClassVar[int] = MAX_PASSIVE_PARTIES * (MAX_SIGNATURE_BYTES + 8) + 64
 

@@ -12,7 +12,7 @@ from protocols.common_customers.messages import (
     VERSION,
     CommonPositions,
     Narrowing,
-    PassiveSignatures,
+    OtherSignatures,
 )
 from protocols.common_customers.result import CommonCustomers
 from protocols.common_customers.steps import Session, chunks
@@ -57,8 +57,8 @@ def narrow_passive(
     _check_terms(own, told, pair)
     statement = own.statement(told.common, told.pairs)
     signatures = yield from own.sign_with([active], statement)
-    everybody: PassiveSignatures = yield Receive(active, PassiveSignatures)
-    signatures = _check_signatures(own, statement, signatures, everybody)
+    received: OtherSignatures = yield Receive(active, OtherSignatures)
+    signatures |= _check_signatures(own, statement, received)
     if told.common is None:
         return own.result(None, [], statement, signatures)
 
@@ -103,24 +103,22 @@ def _check_terms(own: Session, told: Narrowing, pair: Intersection) -> None:
 
 
 def _check_signatures(
-    own: Session,
-    statement: bytes,
-    signatures: dict[PartyId, bytes],
-    everybody: PassiveSignatures,
+    own: Session, statement: bytes, received: OtherSignatures
 ) -> dict[PartyId, bytes]:
-    """Return all parties' signatures over ``statement``; raises ``VerifyError`` naming a party."""
-    if len(everybody.signatures) != len(own.passives):
-        raise RemoteProtocolError("PassiveSignatures: not one for each passive party")
-    for passive, signature in zip(own.passives, everybody.signatures, strict=True):
-        if passive == own.party:
-            continue
+    """Return the other passive parties' signatures over ``statement``, by party.
+
+    An honest active party told everybody the same and verified what it forwards.
+    """
+    others = [passive for passive in own.passives if passive != own.party]
+    if len(received.signatures) != len(others):
+        raise RemoteProtocolError("OtherSignatures: not one for each other passive party")
+    signatures = dict(zip(others, received.signatures, strict=True))
+    for passive, signature in signatures.items():
         try:
             own.suite.verify(own.peer_keys[passive], SIGNATURE_PREFIX + statement, signature)
         except InvalidSignature:
             raise VerifyError(
-                "PassiveSignatures: not a signature over what we were told: the active party told "
-                "us something else, or forwards another signature",
-                party=passive,
+                f"OtherSignatures: that of {passive} is not over what the active party told us",
+                party=own.active,
             ) from None
-        signatures[passive] = signature
     return signatures

@@ -5,13 +5,14 @@ SPEC.md states the rules both sides agree on, and what a digest of an identifier
 
 from __future__ import annotations
 
-from protocols.identifiers.keys import held_out, node_tag, protocol_input
+from protocols.identifiers.keys import held_out, node_tag, protocol_input, protocol_inputs
 from protocols.identifiers.normalise import (
     RULES_VERSION,
     IdentifierKind,
     Reason,
     Unusable,
     normalise,
+    normalise_many,
 )
 
 __all__ = [
@@ -22,5 +23,7 @@ __all__ = [
     "held_out",
     "node_tag",
     "normalise",
+    "normalise_many",
     "protocol_input",
+    "protocol_inputs",
 ]

@@ -6,6 +6,8 @@ party and goes into a protocol that hides it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from protocols.errors import LocalProtocolError
 from protocols.identifiers.normalise import RULES_VERSION, IdentifierKind
 from protocols.suite import Suite
@@ -35,12 +37,16 @@ def protocol_input(suite: Suite, kind: IdentifierKind, normalised: bytes) -> byt
 
     It is not anonymous: identifiers are few enough to try them all. Treat it as the identifier.
     """
-    digest = suite.hash(
-        _framed(
-            PROTOCOL_INPUT_DOMAIN, RULES_VERSION.encode("ascii"), kind.encode("ascii"), normalised
-        )
-    )
-    return digest[:PROTOCOL_INPUT_BYTES]
+    return protocol_inputs(suite, kind, (normalised,))[0]
+
+
+def protocol_inputs(suite: Suite, kind: IdentifierKind, normalised: Sequence[bytes]) -> list[bytes]:
+    """Return the :func:`protocol_input` of each identifier, in their order."""
+    frame = _framed(PROTOCOL_INPUT_DOMAIN, RULES_VERSION.encode("ascii"), kind.encode("ascii"))
+    return [
+        suite.hash(frame, len(item).to_bytes(4, "big"), item)[:PROTOCOL_INPUT_BYTES]
+        for item in normalised
+    ]
 
 
 def held_out(suite: Suite, split_seed: int, percent: int, protocol_input: bytes) -> bool:

@@ -6,13 +6,15 @@ on different rules match nothing instead of matching some.
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 import phonenumbers
+from phonenumbers import PhoneMetadata
 
 from protocols.errors import LocalProtocolError
 
@@ -80,6 +82,58 @@ def normalise(kind: IdentifierKind, value: str, *, region: str = DEFAULT_REGION)
     if any(unicodedata.category(character) in _HIDDEN_CATEGORIES for character in text):
         raise Unusable(Reason.BAD_CHARACTERS)
     return _NORMALISERS[kind](text, region).encode("utf-8")
+
+
+def normalise_many(
+    kind: IdentifierKind, values: Sequence[str | None], *, region: str = DEFAULT_REGION
+) -> tuple[list[bytes | None], list[Reason | None]]:
+    """Return what :func:`normalise` makes of each value: its spelling, or the reason it has none.
+
+    A missing value (None) has neither. The result is the same; it comes some twenty times sooner
+    where most values are mobile numbers of the default region.
+    """
+    spellings: list[bytes | None] = []
+    reasons: list[Reason | None] = []
+    quick = kind == "phone" and region == DEFAULT_REGION
+    for value in values:
+        spelling, reason = None, None
+        if value is not None:
+            spelling = _plain_mobile(value) if quick else None
+            if spelling is None:
+                try:
+                    spelling = normalise(kind, value, region=region)
+                except Unusable as unusable:
+                    reason = unusable.reason
+        spellings.append(spelling)
+        reasons.append(reason)
+    return spellings, reasons
+
+
+def _plain_mobile(value: str) -> bytes | None:
+    """Return the spelling of a mobile number of the default region, or None for all else.
+
+    What is recognised comes from the library's own table of that country's mobile ranges. None of
+    them begins like the country's trunk prefix, carrier codes or exit code, so that the library
+    takes the eleven digits as they are; a test compares them over every range.
+    """
+    if len(value) > _LONGEST_PLAIN:
+        return None
+    text = value if value.isascii() else unicodedata.normalize("NFKC", value)
+    found = _MOBILE.fullmatch(text.strip().translate(_PUNCTUATION))
+    return None if found is None else b"+86" + found[1].encode("ascii")
+
+
+def _mobile_pattern() -> re.Pattern[str]:
+    country = PhoneMetadata.metadata_for_region(DEFAULT_REGION)
+    assert country is not None  # the library knows the default region
+    assert country.mobile is not None
+    ranges = country.mobile.national_number_pattern
+    return re.compile(rf"(?:\+86|0086|86)?({ranges})", re.ASCII)
+
+
+_MOBILE = _mobile_pattern()
+_PUNCTUATION = str.maketrans("", "", " ()-.")
+_LONGEST_PLAIN = 32
 
 
 def _phone(text: str, region: str) -> str:

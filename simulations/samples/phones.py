@@ -71,7 +71,7 @@ def written_many(
         (rows,) = np.nonzero(chosen == index)
         digits = (numbers[rows, None] // 10 ** np.arange(_DIGITS - 1, -1, -1) % 10).astype(np.uint8)
         cells = [_cell(place, digits) for place in _filled(style, _PLACES, _WIDE_PLACES)]
-        text = np.concatenate(cells, axis=1)
+        text = np.ascontiguousarray(np.concatenate(cells, axis=1))  # row by row in memory
         offsets = np.arange(len(rows) + 1, dtype=np.int32) * np.int32(text.shape[1])
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
         parts.append(pa.Array.from_buffers(pa.string(), len(rows), buffers))

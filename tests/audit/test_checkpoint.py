@@ -24,6 +24,7 @@ from audit.checkpoint import (
     verifier_key,
     verify_checkpoint,
 )
+from protocols.suite import InvalidSignature, get_suite
 from tests.audit.made_logs import SUITE
 
 ORIGIN = "bank.example/log"
@@ -201,3 +202,46 @@ def test_openssl_accepts_the_signature_with_the_default_identity(tmp_path: Path)
     (tmp_path / "text").write_bytes(TEXT + b"!\n")
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode != 0
+
+
+INTL = get_suite("intl")
+INTL_PRIVATE, INTL_PUBLIC = INTL.generate_signing_key(b"\x07" * 32)
+# The example of golang.org/x/mod/sumdb/note, whose form C2SP signed-note took over.
+GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+GO_TEXT = (
+    b"If you think cryptography is the answer to your problem,\n"
+    b"then you don't know what your problem is.\n"
+)
+GO_SIGNATURE = (
+    "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+)
+
+
+def test_ed25519_keys_and_signatures_are_those_of_signed_note() -> None:
+    material = base64.b64decode(GO_KEY.split("+", 2)[2])
+    public_key = material[1:]
+    assert verifier_key(INTL, "PeterNeumann", public_key) == GO_KEY
+    keyed = base64.b64decode(GO_SIGNATURE)
+    assert keyed[:4] == key_id(INTL, "PeterNeumann", public_key)
+    INTL.verify(public_key, GO_TEXT, keyed[4:])
+    with pytest.raises(InvalidSignature):
+        INTL.verify(public_key, GO_TEXT + b"\n", keyed[4:])
+
+
+def test_ed25519_checkpoints_verify_and_suites_do_not_mix() -> None:
+    checkpoint = Checkpoint(ORIGIN, 3, INTL.hash(b"root"))
+    note = sign_checkpoint(
+        checkpoint,
+        suite=INTL,
+        public_key=INTL_PUBLIC,
+        sign=lambda message: INTL.sign(INTL_PRIVATE, message, bytes(32)),
+    )
+    keyed = base64.b64decode(note.decode().splitlines()[4].split(" ")[2])
+    assert len(keyed) == 4 + 64
+    arguments = {"origin": ORIGIN, "public_key": INTL_PUBLIC}
+    assert verify_checkpoint(note, suite=INTL, **arguments) == checkpoint
+    with pytest.raises(CheckpointError, match="no signature line"):
+        verify_checkpoint(note, suite=SUITE, **arguments)
+    altered = note.replace(b"\n3\n", b"\n4\n")
+    with pytest.raises(CheckpointError, match="does not verify"):
+        verify_checkpoint(altered, suite=INTL, **arguments)

@@ -1,4 +1,4 @@
-"""A made pair of tables and a scenario over them, small enough for tests."""
+"""Made tables and a scenario over them, small enough for tests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ title = "Made tables for a test"
 purpose = "credit_need"
 output_use = "research_only"
 agreement = "test-agreement-1"
+suite = "{suite}"
 seed = 7
 pooled_on_this_machine = "synthetic"
 
@@ -28,25 +29,15 @@ jurisdiction = "CN"
 legal_basis = "synthetic_or_public_data"
 allowed_purposes = ["credit_need"]
 minimum_cohort = {floor}
-
-[[parties]]
-id = "retailer"
-role = "passive_party"
-file = "retailer.csv"
-identifier = "mobile"
-identifier_kind = "phone"
-numeric = ["spend"]
-categorical = ["home"]
-jurisdiction = "CN"
-legal_basis = "synthetic_or_public_data"
-allowed_purposes = ["credit_need"]
-minimum_cohort = {floor}
-
+{partners}
 [label]
 column = "wants_credit"
 positive = "1"
 meaning = "asked for credit"
 purpose = "credit_need"
+
+[alignment]
+protocol = "{protocol}"
 
 [model]
 trees = {trees}
@@ -56,36 +47,75 @@ bins = 8
 [evaluation]
 held_out_percent = 40
 minimum_held_out = 10
+repeats = {repeats}
 
 [retention]
 days = 30
 """
 
+PARTNER = """
+[[parties]]
+id = "{id}"
+role = "passive_party"
+file = "{id}.csv"
+identifier = "mobile"
+identifier_kind = "phone"
+numeric = ["spend"]
+categorical = ["home"]
+jurisdiction = "CN"
+legal_basis = "synthetic_or_public_data"
+allowed_purposes = ["credit_need"]
+minimum_cohort = {floor}
+"""
 
-def write_job(folder: Path, *, rows: int = 240, floor: int = 50, trees: int = 3) -> Path:
-    """Write both tables and the scenario into ``folder``; return the scenario's path."""
+
+def write_job(
+    folder: Path,
+    *,
+    rows: int = 240,
+    floor: int = 50,
+    trees: int = 3,
+    partners: tuple[str, ...] = ("retailer",),
+    suite: str = "gm",
+    protocol: str = "ecdh",
+    repeats: int = 1,
+) -> Path:
+    """Write the tables and the scenario into ``folder``; return the scenario's path.
+
+    Each table lacks another eighth of the customers: of 240, two parties share 180.
+    """
     draw = np.random.default_rng(11)  # noqa: TID251
-    bank, retailer = [], []
+    bank: list[tuple[object, ...]] = []
+    others: list[list[tuple[object, ...]]] = [[] for _ in partners]
     for i in range(rows):
         phone = f"138{i:08d}"
-        income, spend = draw.normal(50, 15), draw.normal(20, 8)
-        job, home = draw.choice(["fixed", "freelance", ""]), draw.choice(["own", "rent"])
-        want = income * 0.02 + spend * 0.12 + (home == "rent") + draw.normal() > 4.1
+        written = f"+86 {phone[:3]} {phone[3:7]} {phone[7:]}"
+        income, job = draw.normal(50, 15), draw.choice(["fixed", "freelance", ""])
+        spend = draw.normal(20, 8, len(partners))
+        home = draw.choice(["own", "rent"], len(partners))
+        want = income * 0.02 + spend.sum() * 0.12 + (home[0] == "rent") + draw.normal()
         if i % 8 != 7:
-            bank.append((phone, f"{income:.2f}", job, int(want)))
-        if i % 8 != 3:
-            retailer.append((f"+86 {phone[:3]} {phone[3:7]} {phone[7:]}", f"{spend:.2f}", home))
-    draw.shuffle(bank)
-    draw.shuffle(retailer)
-    _write(folder / "bank.csv", ("phone", "income", "job", "wants_credit"), bank)
-    _write(folder / "retailer.csv", ("mobile", "spend", "home"), retailer)
+            bank.append((phone, f"{income:.2f}", job, int(want > 1.7 + 2.4 * len(partners))))
+        for at, other in enumerate(others):
+            if i % 8 != 3 - at:
+                other.append((written, f"{spend[at]:.2f}", home[at]))
+    header = ("phone", "income", "job", "wants_credit")
+    for name, head, table in [
+        ("bank", header, bank),
+        *((p, ("mobile", "spend", "home"), t) for p, t in zip(partners, others, strict=True)),
+    ]:
+        draw.shuffle(table)  # type: ignore[arg-type]
+        with (folder / f"{name}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([head, *table])
     path = folder / "small.toml"
-    path.write_text(SCENARIO.format(floor=floor, trees=trees))
+    path.write_text(
+        SCENARIO.format(
+            floor=floor,
+            trees=trees,
+            suite=suite,
+            protocol=protocol,
+            repeats=repeats,
+            partners="".join(PARTNER.format(id=p, floor=floor) for p in partners),
+        )
+    )
     return path
-
-
-def _write(path: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)

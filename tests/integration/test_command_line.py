@@ -51,7 +51,12 @@ def test_a_whole_run_prints_the_table(tmp_path: Path) -> None:
         ('column = "wants_credit"', 'column = "wants_loan"', 2, ["'wants_loan'", "wants_credit"]),
         ('file = "bank.csv"', 'file = "branch.csv"', 2, ["'branch.csv'", "does not exist"]),
         ("trees = 3", "tress = 3", 2, ["unknown key 'tress'", "did you mean 'trees'"]),
-        ('identifier = "phone"', 'identifier = "income"', 1, ["210 of 210 rows", "is 'income' a column of kind phone"]),
+        (
+            'identifier = "phone"',
+            'identifier = "income"',
+            1,
+            ["210 of 210 rows", "is 'income' a column of kind phone"],
+        ),
         (
             'legal_basis = "synthetic_or_public_data"\nallowed',
             'legal_basis = "because"\nallowed',

@@ -162,8 +162,8 @@ def test_what_is_said_of_the_scalars_is_so():
     assert both == excess + 1
     pairs, met = (L - 1) // 2, (high - low) - both // 2
     assert pairs - met == excess
-    # Each pair met once has more than its share; the distance is what the unmet ones lack.
-    assert Fraction(pairs - met, pairs) + Fraction(both, high - low) < Fraction(1, 2**125)
+    # A pair that is met has at least its uniform share; the distance is what the unmet ones lack.
+    assert Fraction(1, high - low) >= Fraction(1, pairs)
     assert Fraction(pairs - met, pairs) < Fraction(1, 2**126)
 
 
@@ -234,7 +234,7 @@ def test_cut_off_elements_are_refused(length):
 @settings(max_examples=100, deadline=None)
 def test_check_agrees_with_the_curve_equation(data):
     x = int.from_bytes(data, "little")
-    if x < P and on_curve(x):
+    if x < P and on_curve(x) and x not in curve25519.LOW_ORDER:
         assert GROUP.check(data) is None
     else:
         with pytest.raises(InvalidElement):
@@ -247,7 +247,7 @@ def test_a_component_of_small_order_is_cleared():
     shifted = plain_intl.add(point, plain_intl.decompress(torsion))
     xs = [(1 + y) * pow(1 - y, -1, P) % P for _, y in (point, shifted)]  # RFC 7748 §4.1
     assert xs[0] != xs[1]
-    assert plain_intl.ladder(L, xs[1]) == 0 == plain_intl.ladder(2, 0)
+    assert plain_intl.ladder(2 * L + 2, xs[1]) == plain_intl.ladder(2, xs[0])
     products = GROUP.multiply(EDGES[1], b"".join(map(element, xs)))
     assert products[:32] == products[32:]
 

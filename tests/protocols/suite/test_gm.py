@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.suite import OpenError, Suite, get_suite
+from protocols.suite import Suite, get_suite
 from protocols.suite.keystream import Keystream
 from tests.protocols.suite import plain_gm
 
@@ -39,9 +39,10 @@ def test_hmac_sm3_matches_the_standard():
         assert SUITE.mac(key, message[:3], message[3:]).hex() == vector["mac"]
 
 
-def test_sm4_key_stream_matches_the_standard():
+def test_sm4_and_its_key_stream_match_the_standard():
     vector = vectors("sm4.json")
     key, plaintext = bytes.fromhex(vector["key"]), bytes.fromhex(vector["plaintext"])
+    assert SUITE.encrypt_blocks(key, plaintext * 3).hex() == vector["ciphertext"] * 3
     # In counter mode the first block is the encryption of the first counter value.
     assert Keystream(Cipher(SM4(key), CTR(plaintext))).bytes(16).hex() == vector["ciphertext"]
 
@@ -63,34 +64,6 @@ def test_sm4_gcm_matches_rfc_8998():
     )
     assert SUITE.seal(key, nonce, plaintext, associated) == ciphertext + tag
     assert SUITE.open(key, nonce, ciphertext + tag, associated) == plaintext
-
-
-@pytest.mark.parametrize("what", ["ciphertext", "tag", "associated", "nonce", "key", "short"])
-def test_open_refuses_anything_changed(what):
-    key, nonce, associated = bytes(16), bytes(12), b"associated"
-    sealed = SUITE.seal(key, nonce, b"plaintext", associated)
-    if what == "ciphertext":
-        sealed = bytes([sealed[0] ^ 1]) + sealed[1:]
-    elif what == "tag":
-        sealed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    elif what == "associated":
-        associated = b"other"
-    elif what == "nonce":
-        nonce = b"\x01" + nonce[1:]
-    elif what == "key":
-        key = b"\x01" + key[1:]
-    else:
-        sealed = sealed[:15]
-    with pytest.raises(OpenError):
-        SUITE.open(key, nonce, sealed, associated)
-
-
-@pytest.mark.parametrize(("key_length", "nonce_length"), [(15, 12), (32, 12), (16, 16), (16, 0)])
-def test_seal_refuses_other_key_and_nonce_sizes(key_length, nonce_length):
-    with pytest.raises(ValueError, match="16-byte key and a 12-byte nonce"):
-        SUITE.seal(bytes(key_length), bytes(nonce_length), b"", b"")
-    with pytest.raises(ValueError, match="16-byte key and a 12-byte nonce"):
-        SUITE.open(bytes(key_length), bytes(nonce_length), bytes(16), b"")
 
 
 @given(st.binary(max_size=80), st.binary(max_size=40), st.integers(1, 200))
@@ -121,20 +94,6 @@ def test_stream_does_not_depend_on_how_it_is_cut():
     whole = SUITE.stream(SEED, b"info").bytes(10_000)
     stream = SUITE.stream(SEED, b"info")
     assert b"".join(stream.bytes(length) for length in (0, 1, 4095, 1, 5903)) == whole
-
-
-def test_streams_of_another_seed_or_purpose_differ():
-    streams = [
-        SUITE.stream(SEED, b"a"),
-        SUITE.stream(SEED, b"b"),
-        SUITE.stream(SEED[::-1], b"a"),
-    ]
-    assert len({stream.bytes(16) for stream in streams}) == 3
-
-
-def test_stream_refuses_a_short_seed():
-    with pytest.raises(ValueError, match="at least 32 bytes"):
-        SUITE.stream(bytes(31), b"")
 
 
 @given(st.integers(1, 1 << 130), st.binary(min_size=32, max_size=32))
@@ -199,7 +158,7 @@ def test_below_refuses_an_empty_range():
         SUITE.stream(SEED, b"").below(0)
 
 
-def test_get_suite_names_what_there_is():
+def test_gm_has_its_own_sizes():
     suite: Suite = get_suite("gm")
     assert (suite.name, suite.digest_bytes, suite.key_bytes, suite.nonce_bytes) == (
         "gm",
@@ -207,5 +166,3 @@ def test_get_suite_names_what_there_is():
         16,
         12,
     )
-    with pytest.raises(ValueError, match="this release has: gm"):
-        get_suite("none")

@@ -257,9 +257,3 @@ def test_generated_keys_follow_their_seed():
     assert SUITE.generate_signing_key(b"\x17" * 32)[0] != PRIVATE
     with pytest.raises(ValueError, match="at least 32 bytes"):
         SUITE.generate_signing_key(bytes(16))
-
-
-def test_fingerprint_is_the_whole_hash_in_groups_of_four():
-    fingerprint = SUITE.fingerprint(PUBLIC)
-    assert fingerprint.replace(" ", "") == plain_gm.sm3(PUBLIC).hex()
-    assert [len(group) for group in fingerprint.split(" ")] == [4] * 16
