@@ -258,9 +258,12 @@ class PhaseRunner:
             )
             context = PhaseContext(node, job, phase, journal, driver, is_first_run, inbox, outbox)
             try:
-                result = _timed(_PHASES[phase], context)
+                started = time.monotonic()
+                result = _PHASES[phase](context)
                 for link in links.values():
                     link.linger(stopped)
+                if first_open in of_phase:
+                    _record_completion(context, started)
                 return result
             except AttemptAbandoned as error:
                 for link in links.values():
@@ -298,12 +301,21 @@ def _record_failure(
         node.checkpoint(connection)
 
 
-def _timed(
-    phase: Callable[[PhaseContext], dict[str, Any]], context: PhaseContext
-) -> dict[str, Any]:
-    started = time.monotonic()
-    result = phase(context)
-    return result | {"wall_ms": round((time.monotonic() - started) * 1000)}
+def _record_completion(context: PhaseContext, started: float) -> None:
+    """Log what the phase cost: wall time, and what went to peers and to the coordinator."""
+    spent = context.journal.cost().get(context.phase, {})
+    counts = {
+        name: spent.get(name, 0)
+        for name in ("messages_sent", "bytes_sent", "messages_received", "bytes_received")
+    }
+    counts["messages_sent"] += len(context.outbox)
+    counts["bytes_sent"] += sum(map(len, context.outbox.values()))
+    counts["messages_received"] += len(context.inbox)
+    counts["bytes_received"] += sum(map(len, context.inbox.values()))
+    counts["duration_ms"] = round((time.monotonic() - started) * 1000)
+    with transaction(context.node.engine) as connection:
+        context.event(connection, "phase.completed", details={"step": context.phase}, counts=counts)
+        context.node.checkpoint(connection)
 
 
 def _decode_start(content: RecordDict, phase: Phase) -> _Start | None:

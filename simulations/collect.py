@@ -118,7 +118,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     predictions = {"alone": scores.alone, "joint": scores.joint}
     if scenario.pooling_allowed:
         predictions["pooled"] = _pooled(scenario, workspace, spec, scores.rows)
-    cost = {party: outputs[party].json("cost.json") for party in outputs}
+    cost = {party: _cost(workspace, spec, party) for party in outputs}
     wire = _wire(cost)
     metrics = {
         which: measures.metrics(scores.labels, score) for which, score in predictions.items()
@@ -226,7 +226,20 @@ def _pooled(
     return pooled.scores_of(rows)
 
 
-def _wire(cost: dict[str, dict[str, Any]]) -> dict[str, dict[str, Traffic]]:
+def _cost(workspace: Workspace, spec: JobSpec, party: str) -> dict[str, dict[str, int]]:
+    """Return by phase what the party's log says it cost; of a resumed phase, its last run."""
+    node = Node.open(workspace.party(party))
+    phases: dict[str, dict[str, int]] = {}
+    try:
+        with node.engine.connect() as connection:
+            for event in read_events(connection, job=spec.job_id, type_="phase.completed"):
+                phases[str(event.details["step"])] = event.counts
+    finally:
+        node.close()
+    return phases
+
+
+def _wire(cost: dict[str, dict[str, dict[str, int]]]) -> dict[str, dict[str, Traffic]]:
     return {
         party: {
             phase: Traffic(bytes=spent["bytes_sent"], messages=spent["messages_sent"])
@@ -240,10 +253,9 @@ def _bytes(wire: dict[str, dict[str, Traffic]], phase: str) -> int:
     return sum(phases[phase].bytes for phases in wire.values() if phase in phases)
 
 
-def _seconds(cost: dict[str, dict[str, Any]], phase: str) -> float:
-    """The slower party's time in the phase's steps: waiting for the other is part of it."""
-    slowest: int = max(phases.get(phase, {}).get("wall_ms", 0) for phases in cost.values())
-    return slowest / 1000
+def _seconds(cost: dict[str, dict[str, dict[str, int]]], phase: str) -> float:
+    """The slowest party's time in the phase: waiting for the others is part of it."""
+    return max(phases.get(phase, {}).get("duration_ms", 0) for phases in cost.values()) / 1000
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sqlalchemy import delete, select, update
 
 from audit.catalogue import DetailValue
 from party_node.jobs import Job, set_status
-from party_node.journal import Journal, forget_attempts, has_journal
+from party_node.journal import forget_attempts, has_journal
 from party_node.node import Node
 from party_node.store import jobs, row_maps, transaction
 
@@ -24,8 +23,6 @@ def close(node: Node, job: Job) -> dict[str, Any]:
         return {"status": job.status}
     status = job.status if job.status in ("released", "refused") else "stopped"
     released = status == "released"
-    cost = Journal(node.engine, node.keys, job_id, job.attempt).cost()
-    (node.outputs(job_id) / "cost.json").write_text(json.dumps(cost, indent=2, sort_keys=True))
     terms = job.spec.retention
     with transaction(node.engine) as connection:
         mapped = connection.execute(

@@ -82,7 +82,9 @@ def agreed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
 
 def answer(home: Path, start: dict[str, object]) -> SignedReport:
     runner = PhaseRunner(home, home.parent, Deadlines(1, 1), lambda party: None)
-    return runner.run("train", RecordDict({"start": ConfigRecord(start)}))  # type: ignore[arg-type]
+    report, outbox = runner.run("train", RecordDict({"start": ConfigRecord(start)}))  # type: ignore[arg-type]
+    assert outbox == {}
+    return report
 
 
 def test_a_changed_spec_is_refused(agreed: tuple[Path, dict[str, object]]) -> None:
