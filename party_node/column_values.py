@@ -78,7 +78,7 @@ def check_type(path: Path, name: str, type_: pa.DataType, kind: ColumnKind) -> N
         # Which unit and which day zero would be a guess.
         raise DatasetError(
             f"column {name!r} of {path} holds dates, which are not numbers",
-            "register it as a date column",
+            "register it as a date column; a label cannot be above a date",
         )
     if not _is_one_of(type_, _PLAIN):
         raise DatasetError(
@@ -99,16 +99,16 @@ def column_values(column: pa.ChunkedArray, kind: ColumnKind) -> tuple[npt.NDArra
         texts, codes = _distinct_texts(column)
         return _objects(texts)[codes], np.zeros(len(column), dtype=bool)
     if kind == "boolean":
-        flags, missing, bad = booleans(column)
-        texts_of = _objects(["false", "true"])
-        return np.where(missing | bad, None, texts_of[flags.astype(np.int64)]), bad
+        yes, missing, bad = booleans(column)
+        meaning = np.where(missing | bad, 2, yes.astype(np.int64))
+        return _objects(["false", "true", None])[meaning], bad
     if kind == "date":
         return _days(column)
     numbers, missing = numbers_of(column)
     bad = ~missing & ~np.isfinite(numbers)
     if kind == "integer":
         bad |= ~missing & (numbers != np.trunc(numbers))
-    return numbers, bad
+    return np.where(bad, np.nan, numbers), bad
 
 
 def texts_of(column: pa.ChunkedArray) -> list[str | None]:
@@ -198,7 +198,9 @@ def _distinct_texts(column: pa.ChunkedArray) -> tuple[list[str | None], npt.NDAr
     column = column.unify_dictionaries()
     values = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
     texts = [_as_text(value) for value in values]
-    codes = [pc.fill_null(chunk.indices, -1).to_numpy(False) for chunk in column.chunks]
+    codes = [
+        pc.fill_null(chunk.indices.cast(pa.int64()), -1).to_numpy(False) for chunk in column.chunks
+    ]
     return [*texts, None], np.concatenate([np.empty(0, dtype=np.int64), *codes])
 
 

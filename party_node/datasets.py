@@ -9,45 +9,34 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
 
-from audit.detail_kinds import is_label
 from models.boosted_trees.table import Column, ColumnTable, Mask, Rows
+from party_node.column_values import (
+    MODEL_KINDS,
+    REASONS,
+    booleans,
+    check_type,
+    column_values,
+    equal_to,
+    numbers_of,
+    texts_of,
+)
 from party_node.errors import DatasetError
-from protocols.identifiers import Unusable, normalise, protocol_input
-from protocols.session.job_spec import ColumnTerms, IdentifierKind
+from party_node.table_files import read_table
+from protocols.identifiers import normalise_many, protocol_inputs
+from protocols.session.job_spec import ColumnKind, ColumnTerms, IdentifierKind
 from protocols.suite import Suite
 
-NULL_TEXTS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 UNUSABLE_LIMIT = 0.5
-_MAX_BLOCK_BYTES = 2**31 - 1
-_READABLE = "it must be UTF-8 CSV with a header, or Parquet"
-
-_TypeTest: TypeAlias = Callable[[pa.DataType], bool]
-_TEXTS: tuple[_TypeTest, ...] = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-)
-_NUMBERS: tuple[_TypeTest, ...] = (
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-    pa.types.is_boolean,
-)
-_DATES: tuple[_TypeTest, ...] = (pa.types.is_date,)
+NO_CONSENT = "no_consent"
 
 
 class LabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +66,8 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     identifier_column: str
     identifier_kind: IdentifierKind
     columns: tuple[ColumnTerms, ...]
+    consent_column: str | None = None
+    """A yes or no per row; customers who do not say yes in every row of theirs are left out."""
     label: LabelRule | None = None
     allowed_purposes: tuple[str, ...]
     """What the people in the table were told it is used for, by this node's own record."""
@@ -86,14 +77,20 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     def __post_init__(self) -> None:
         """Refuse a column with two uses: an identifier or a label is never a feature."""
-        names = [self.identifier_column, *(column.name for column in self.columns)]
-        if self.label is not None:
-            names.append(self.label.column)
-        twice = [name for name, uses in Counter(names).items() if uses > 1]
+        twice = [name for name, uses in Counter(self.columns_read).items() if uses > 1]
         if twice:
             raise ValueError(
-                f"column {twice[0]!r} is used twice; identifier, features and label must differ"
+                f"column {twice[0]!r} is used twice; "
+                "identifier, consent, features and label must differ"
             )
+
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """Names of all columns that are read from the file."""
+        consent = () if self.consent_column is None else (self.consent_column,)
+        label = () if self.label is None else (self.label.column,)
+        features = (column.name for column in self.columns)
+        return (self.identifier_column, *consent, *features, *label)
 
 
 @dataclass(frozen=True)
@@ -106,70 +103,79 @@ class Dataset:
     """int64 [rows]: 1-based number of the data row in the file."""
     identifiers: list[bytes] = field(repr=False)
     """Normalised identifiers; they stay on the node."""
+    respelled: int
+    """How many of them the file writes otherwise."""
     protocol_inputs: list[bytes] = field(repr=False)
     """32-byte digests, distinct: what a PSI role is given."""
+    registered: ColumnTable = field(repr=False)
+    """Every registered column, in that order."""
+    left_out: dict[str, str | None]
+    """Columns no split could use, by name: the earlier column with exactly the same values, or
+    None where all rows have one value. Their owner keeps them out of training."""
     table: ColumnTable = field(repr=False)
+    """The registered columns without those left out: what training and prediction use."""
     labels: np.ndarray | None = field(repr=False)
     """uint8 [rows] of 0 and 1, or None for a dataset without a label."""
     rejects: dict[str, int]
     """Rejected rows by reason."""
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """Names of the columns that training and prediction use."""
+        return tuple(column.name for column in self.table.columns)
 
 
 def read_dataset(registration: Registration, suite: Suite, reject_file: Path) -> Dataset:
     """Read the registered file; write ``reject_file`` (CSV: row, reason, column).
 
     Raises :class:`DatasetError` for a missing file, a missing column, or when more than half of
-    the rows cannot be used (that is a wrong setting, not bad rows).
+    the rows whose customers consent cannot be used (that is a wrong setting, not bad rows).
     """
     path = Path(registration.path)
-    if not path.is_file():
-        raise DatasetError(f"no file {path}", "check the dataset's path")
+    file = read_table(path, list(registration.columns_read), suite)
+    _check_types(path, registration, file.table)
     rejects = _Rejects()
-    before = path.stat()
-    table, rows, rows_in_file = _read_table(path, registration, rejects)
-    digest = _file_digest(path, suite)
-    after = path.stat()
-    if (before.st_ino, before.st_size, before.st_mtime_ns) != (
-        after.st_ino,
-        after.st_size,
-        after.st_mtime_ns,
-    ):
-        raise DatasetError(f"{path} changed while it was read", "run again when it is complete")
-    identifiers, inputs, kept = _identify(table, rows, registration, suite, rejects)
-    table, rows = table.take(pa.array(kept, pa.int64())), rows[kept]
+    rejects.add(file.broken, "wrong_number_of_fields")
+    customers = _identify(file.table, file.rows, registration, rejects)
+    table, rows = file.table.take(pa.array(customers.kept)), file.rows[customers.kept]
+
     good = np.ones(len(rows), dtype=bool)
     columns = []
     for terms in registration.columns:
-        values, bad = _column_values(table[terms.name], terms)
-        rejects.add(rows[bad & good], "not_a_number", terms.name)
-        good &= ~bad
+        values, bad = column_values(table[terms.name], terms.kind)
+        if bad.any():
+            rejects.add(rows[bad & good], REASONS[terms.kind], terms.name)
+            good &= ~bad
         columns.append((terms, values))
     labels = None
     if registration.label is not None:
-        labels, bad = _label_values(table[registration.label.column], registration.label)
-        rejects.add(rows[bad & good], "no_label", registration.label.column)
-        good &= ~bad
-        labels = labels[good]
+        labels, unlabelled = _labels(table[registration.label.column], registration.label)
+        rejects.add(rows[unlabelled & good], "no_label", registration.label.column)
+        good &= ~unlabelled
     rejects.write(reject_file)
-    if rows_in_file == 0:
-        raise DatasetError(f"{path} has no rows")
-    if good.sum() < UNUSABLE_LIMIT * rows_in_file:
-        raise DatasetError(
-            f"{rows_in_file - int(good.sum())} of {rows_in_file} rows of {path} cannot be used",
-            f"most often: {rejects.most_common()}; is {registration.identifier_column!r} a column "
-            f"of kind {registration.identifier_kind}? reasons per row are in {reject_file}",
-        )
-    return Dataset(
-        digest=digest,
-        rows_in_file=rows_in_file,
-        source_rows=rows[good],
-        identifiers=[i for i, ok in zip(identifiers, good, strict=True) if ok],
-        protocol_inputs=[i for i, ok in zip(inputs, good, strict=True) if ok],
-        table=ColumnTable(
-            tuple(Column(terms.name, terms.kind, values[good]) for terms, values in columns),
-            rows=int(good.sum()),
+    _check_enough(registration, file.rows_in_file, int(good.sum()), rejects, reject_file)
+
+    usable = ColumnTable(
+        tuple(
+            Column(terms.name, MODEL_KINDS[terms.kind], values[good]) for terms, values in columns
         ),
-        labels=labels,
+        rows=int(good.sum()),
+    )
+    left_out = _left_out(usable, suite)
+    identifiers = [customers.identifiers[position] for position in np.flatnonzero(good)]
+    return Dataset(
+        digest=file.digest,
+        rows_in_file=file.rows_in_file,
+        source_rows=rows[good],
+        identifiers=identifiers,
+        respelled=int(customers.respelled[good].sum()),
+        protocol_inputs=protocol_inputs(suite, registration.identifier_kind, identifiers),
+        registered=usable,
+        left_out=left_out,
+        table=ColumnTable(
+            tuple(column for column in usable.columns if column.name not in left_out), usable.rows
+        ),
+        labels=None if labels is None else labels[good],
         rejects=dict(sorted(rejects.counts.items())),
     )
 
@@ -178,7 +184,7 @@ class _Rejects:
     def __init__(self) -> None:
         self.rows: list[tuple[int, str, str]] = []
 
-    def add(self, rows: Rows | list[int], reason: str, column: str = "") -> None:
+    def add(self, rows: Rows | Iterable[int], reason: str, column: str = "") -> None:
         self.rows.extend((int(row), str(reason), column) for row in rows)
 
     @property
@@ -186,7 +192,9 @@ class _Rejects:
         return Counter(reason for _, reason, _ in self.rows)
 
     def most_common(self) -> str:
-        ((reason, column), _), *_ = Counter((r, c) for _, r, c in self.rows).most_common(1)
+        ((reason, column), _), *_ = Counter(
+            (r, c) for _, r, c in self.rows if r != NO_CONSENT
+        ).most_common(1)
         return f"{reason} in column {column!r}" if column else reason
 
     def write(self, path: Path) -> None:
@@ -197,221 +205,124 @@ class _Rejects:
             writer.writerows(sorted(self.rows))
 
 
-def _read_table(
-    path: Path, registration: Registration, rejects: _Rejects
-) -> tuple[pa.Table, Rows, int]:
-    """Return the registered columns, each row's number in the file, and the rows in the file."""
-    wanted = [registration.identifier_column, *(c.name for c in registration.columns)]
-    if registration.label is not None:
-        wanted.append(registration.label.column)
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = _read_parquet(path, wanted)
-        else:
-            table = _read_csv(path, wanted, rejects)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        # Arrow's text can quote a cell.
-        raise DatasetError(f"cannot read {path} ({type(error).__name__})", _READABLE) from None
-    numeric = {column.name for column in registration.columns if column.kind == "numeric"}
+def _check_types(path: Path, registration: Registration, table: pa.Table) -> None:
+    kinds: dict[str, ColumnKind] = {column.name: column.kind for column in registration.columns}
     if registration.label is not None and registration.label.above is not None:
-        numeric.add(registration.label.column)
-    for name in wanted:
-        _check_type(path, name, table.schema.field(name).type, numeric=name in numeric)
-    broken = np.array([row for row, _, _ in rejects.rows], dtype=np.int64)
-    rows_in_file = table.num_rows + len(broken)
-    rows = np.setdiff1d(np.arange(1, rows_in_file + 1, dtype=np.int64), broken)
-    return table, rows, rows_in_file
+        kinds[registration.label.column] = "numeric"
+    for name in registration.columns_read:
+        check_type(path, name, table.schema.field(name).type, kinds.get(name, "categorical"))
 
 
-def _read_parquet(path: Path, wanted: list[str]) -> pa.Table:
-    with pa_parquet.ParquetFile(path) as file:
-        _check_columns(path, file.schema_arrow.names, wanted)
-        return file.read(columns=wanted)
+@dataclass(frozen=True)
+class _Customers:
+    """The first row of each customer who may be used."""
 
-
-def _read_csv(path: Path, wanted: list[str], rejects: _Rejects) -> pa.Table:
-    def broken(row: pa_csv.InvalidRow) -> str:
-        # pyarrow counts records, the header as number 1, and no blank lines.
-        rejects.add([row.number - 1], "wrong_number_of_fields")
-        return "skip"
-
-    records = _csv_records(path)
-    header = next(records, None)
-    if header is None:
-        raise DatasetError(f"{path} is empty", _READABLE)
-    _check_columns(path, header, wanted)
-    if next(records, None) is None:
-        return pa.table({name: pa.array([], pa.string()) for name in wanted})
-    if _has_quotes(path):
-        # pyarrow reads on where a quote is misplaced, and would take many rows for one value.
-        for _ in records:
-            pass
-    return pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(
-            # With threads no row numbers; in one block no value is cut at a block's edge.
-            use_threads=False,
-            block_size=min(path.stat().st_size + 1, _MAX_BLOCK_BYTES),
-        ),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=broken),
-        convert_options=pa_csv.ConvertOptions(
-            include_columns=wanted,
-            # Every cell as text: 0138... keeps its zero, and what is a number is decided below.
-            column_types=dict.fromkeys(wanted, pa.string()),
-            null_values=list(NULL_TEXTS),
-            strings_can_be_null=True,
-        ),
-    )
-
-
-def _csv_records(path: Path) -> Iterator[list[str]]:
-    """Yield the file's records, strictly quoted; blank lines are none."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            yield from filter(None, reader)
-        except csv.Error:
-            raise DatasetError(
-                f"{path} is not well-formed CSV at line {reader.line_num}",
-                'a value with a comma, a quote or a line break is quoted: "5"" disk"',
-            ) from None
-
-
-def _has_quotes(path: Path) -> bool:
-    with path.open("rb") as file:
-        return any(b'"' in chunk for chunk in iter(lambda: file.read(1 << 20), b""))
-
-
-def _check_columns(path: Path, names: Sequence[str], wanted: list[str]) -> None:
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        # The first line of a file without a header is somebody's row: it is not repeated.
-        looks_like_names = all(
-            not name or (is_label(name) and not _is_number(name)) for name in names
-        )
-        raise DatasetError(
-            f"{path} has no column {', '.join(map(repr, missing))}",
-            f"it has: {', '.join(names)}"
-            if looks_like_names
-            else "its first line does not look like column names; add a header",
-        )
-    for name in wanted:
-        if list(names).count(name) > 1:
-            raise DatasetError(f"{path} has more than one column {name!r}", "rename one of them")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_type(path: Path, name: str, type_: pa.DataType, *, numeric: bool) -> None:
-    if pa.types.is_dictionary(type_):
-        type_ = type_.value_type
-    if _is_one_of(type_, _DATES):
-        if numeric:
-            # Which unit and which day zero would be a guess.
-            raise DatasetError(
-                f"column {name!r} of {path} holds dates, which are not numbers",
-                "turn them into a number, such as days, where the file is made",
-            )
-    elif not _is_one_of(type_, (*_TEXTS, *_NUMBERS, pa.types.is_null)):
-        raise DatasetError(
-            f"column {name!r} of {path} holds {type_}",
-            "text, numbers, booleans and dates can be used; convert it where the file is made",
-        )
-
-
-def _is_one_of(type_: pa.DataType, kinds: tuple[_TypeTest, ...]) -> bool:
-    return any(is_kind(type_) for is_kind in kinds)
+    kept: Rows = field(repr=False)
+    """Positions in the table."""
+    identifiers: list[bytes] = field(repr=False)
+    respelled: Mask = field(repr=False)
 
 
 def _identify(
-    table: pa.Table, rows: Rows, registration: Registration, suite: Suite, rejects: _Rejects
-) -> tuple[list[bytes], list[bytes], list[int]]:
-    identifiers: list[bytes] = []
-    inputs: list[bytes] = []
-    kept: list[int] = []
-    seen: set[bytes] = set()
+    table: pa.Table, rows: Rows, registration: Registration, rejects: _Rejects
+) -> _Customers:
     column = registration.identifier_column
-    for index, text in enumerate(_texts(table[column])):
-        if text is None:
-            rejects.add([rows[index]], "missing_identifier", column)
-            continue
-        try:
-            normalised = normalise(registration.identifier_kind, text)
-        except Unusable as unusable:
-            rejects.add([rows[index]], unusable.reason, column)
-            continue
-        if normalised in seen:
-            rejects.add([rows[index]], "duplicate_identifier", column)
-            continue
-        seen.add(normalised)
-        identifiers.append(normalised)
-        inputs.append(protocol_input(suite, registration.identifier_kind, normalised))
-        kept.append(index)
-    return identifiers, inputs, kept
+    texts = texts_of(table[column])
+    spellings, reasons = normalise_many(registration.identifier_kind, texts)
+    refusals = _without_consent(table, registration)
+    # Consent is the customer's, not the row's: a refusal in one row holds for all of them.
+    refused = {spellings[position] for position in refusals} - {None}
+    kept: list[int] = []
+    identifiers: list[bytes] = []
+    seen: set[bytes] = set()
+    for position, spelling in enumerate(spellings):
+        if position in refusals:
+            rejects.add([rows[position]], refusals[position], registration.consent_column or "")
+        elif spelling is None:
+            reason = reasons[position] or "missing_identifier"
+            rejects.add([rows[position]], reason, column)
+        elif spelling in refused:
+            rejects.add([rows[position]], NO_CONSENT, registration.consent_column or "")
+        elif spelling in seen:
+            rejects.add([rows[position]], "duplicate_identifier", column)
+        else:
+            seen.add(spelling)
+            identifiers.append(spelling)
+            kept.append(position)
+    respelled = [
+        texts[position] != spelling.decode()
+        for position, spelling in zip(kept, identifiers, strict=True)
+    ]
+    return _Customers(np.array(kept, dtype=np.int64), identifiers, np.array(respelled, dtype=bool))
 
 
-def _texts(column: pa.ChunkedArray) -> list[str | None]:
-    """Return each value as a CSV would hold it, None where it is missing."""
-    # Not through pandas: it turns integers beside a null into floats, and so into other IDs.
-    return [_as_text(value) for value in column.to_pylist()]
+def _without_consent(table: pa.Table, registration: Registration) -> dict[int, str]:
+    """Return the positions of rows that do not say yes, each with its reason."""
+    if registration.consent_column is None:
+        return {}
+    yes, _, bad = booleans(table[registration.consent_column])
+    unclear = REASONS["boolean"]
+    return {int(at): unclear if bad[at] else NO_CONSENT for at in np.flatnonzero(~yes)}
 
 
-def _as_text(value: object) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    # A Parquet file may hold numbers where a CSV holds digits; 13800138000.0 is one of them.
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        return str(int(value))
-    return str(value)
-
-
-def _column_values(column: pa.ChunkedArray, terms: ColumnTerms) -> tuple[npt.NDArray[Any], Mask]:
-    """Return values (float64 with NaN, or object str/None) and which rows are unusable."""
-    if terms.kind == "categorical":
-        values = np.empty(len(column), dtype=object)
-        values[:] = _texts(column)
-        return values, np.zeros(len(column), dtype=bool)
-    numbers, absent = _numbers(column)
-    return numbers, ~absent & ~np.isfinite(numbers)
-
-
-def _label_values(column: pa.ChunkedArray, rule: LabelRule) -> tuple[npt.NDArray[np.uint8], Mask]:
-    """Return the labels and which rows have none."""
-    if rule.above is None:
-        texts = _texts(column)
-        positive = np.array([text == rule.equals for text in texts], dtype=np.uint8)
-        return positive, np.array([text is None for text in texts], dtype=bool)
-    numbers, _ = _numbers(column)
+def _labels(column: pa.ChunkedArray, rule: LabelRule) -> tuple[np.ndarray, Mask]:
+    """Return the labels, uint8 of 0 and 1, and which rows have none."""
+    if rule.equals is not None:
+        positive, missing = equal_to(column, rule.equals)
+        return positive.astype(np.uint8), missing
+    assert rule.above is not None  # a rule has one of the two
+    numbers, _ = numbers_of(column)
     with np.errstate(invalid="ignore"):
         return (numbers > rule.above).astype(np.uint8), ~np.isfinite(numbers)
 
 
-def _numbers(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.float64], Mask]:
-    """Return float64 values, NaN for what is missing or no number, and which are missing."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if _is_one_of(column.type, _NUMBERS):
-        numbers = column.cast(pa.float64(), safe=False).to_numpy()
-        return numbers, np.isnan(numbers)
-    texts = pd.Series(_texts(column), dtype=object)
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return numbers, texts.isna().to_numpy()
+def _check_enough(
+    registration: Registration, rows_in_file: int, usable: int, rejects: _Rejects, reject_file: Path
+) -> None:
+    path = registration.path
+    if rows_in_file == 0:
+        raise DatasetError(f"{path} has no rows")
+    consenting = rows_in_file - rejects.counts[NO_CONSENT]
+    if consenting == 0:
+        raise DatasetError(
+            f"no customer in {path} consents",
+            f"column {registration.consent_column!r} says yes in no row, or no in another row of "
+            "the same customer",
+        )
+    if usable < UNUSABLE_LIMIT * consenting:
+        raise DatasetError(
+            f"{consenting - usable} of {consenting} rows of {path} cannot be used",
+            f"most often: {rejects.most_common()}; is {registration.identifier_column!r} a column "
+            f"of kind {registration.identifier_kind}? reasons per row are in {reject_file}",
+        )
 
 
-def _file_digest(path: Path, suite: Suite) -> bytes:
-    """Digest of the file's chunk digests: bounded memory, any size."""
-    chunks = []
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            chunks.append(suite.hash(chunk))
-    return suite.hash(b"fedcrm/file/v1\x00", *chunks)
+def _left_out(table: ColumnTable, suite: Suite) -> dict[str, str | None]:
+    first: dict[bytes, str] = {}
+    left_out: dict[str, str | None] = {}
+    for column in table.columns:
+        if _is_constant(column):
+            left_out[column.name] = None
+            continue
+        earlier = first.setdefault(_values_digest(column, suite), column.name)
+        if earlier != column.name:
+            left_out[column.name] = earlier
+    return left_out
+
+
+def _is_constant(column: Column) -> bool:
+    """Tell whether no split can part the rows: one value in all of them, or none in any."""
+    if column.kind == "numeric":
+        missing = np.isnan(column.values)
+        return bool(missing.all() or (column.values == column.values[0]).all())
+    return bool((column.values == column.values[0]).all())
+
+
+def _values_digest(column: Column, suite: Suite) -> bytes:
+    """Return a digest that two columns share only if all their values are the same."""
+    if column.kind == "numeric":
+        # One zero and one not-a-number: both have several representations.
+        values = np.where(np.isnan(column.values), np.nan, column.values + 0.0)
+        return suite.hash(b"numeric", values.tobytes())
+    codes, levels = pd.factorize(column.values)
+    return suite.hash(b"categorical", codes.tobytes(), msgspec.msgpack.encode(list(levels)))

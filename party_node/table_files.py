@@ -72,7 +72,7 @@ def read_table(path: Path, wanted: list[str], suite: Suite) -> TableFile:
     ):
         raise DatasetError(f"{path} changed while it was read", "run again when it is complete")
     every_row = np.arange(1, table.num_rows + len(broken) + 1, dtype=np.int64)
-    rows = np.setdiff1d(every_row, np.array(broken, dtype=np.int64))
+    rows = np.delete(every_row, np.array(broken, dtype=np.int64) - 1)
     return TableFile(table, rows, tuple(broken), digest)
 
 

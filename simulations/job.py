@@ -105,6 +105,7 @@ def registration(scenario: Scenario, party_id: str) -> Registration:
         identifier_column=party.identifier,
         identifier_kind=party.identifier_kind,
         columns=_columns(party),
+        consent_column=party.consent_column,
         label=(
             LabelRule(label.column, equals=label.positive, above=above) if holds_label else None
         ),

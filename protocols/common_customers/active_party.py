@@ -58,7 +58,7 @@ def narrow_active(
             Narrowing(VERSION, suite.name, party, passives, context, floor, common, tuple(digests)),
         )
     signatures = yield from own.sign_with(passives, statement)
-    # Everybody sees that everybody signed the same before anything is opened.
+    # Everybody has signed the same; with the others' signatures each passive party sees it too.
     for passive in passives:
         others = tuple(signatures[other] for other in passives if other != passive)
         yield Send(passive, OtherSignatures(others))

@@ -44,7 +44,7 @@ def protocol_inputs(suite: Suite, kind: IdentifierKind, normalised: Sequence[byt
     """Return the :func:`protocol_input` of each identifier, in their order."""
     frame = _framed(PROTOCOL_INPUT_DOMAIN, RULES_VERSION.encode("ascii"), kind.encode("ascii"))
     return [
-        suite.hash(frame, len(item).to_bytes(4, "big"), item)[:PROTOCOL_INPUT_BYTES]
+        suite.hash(frame + len(item).to_bytes(4, "big") + item)[:PROTOCOL_INPUT_BYTES]
         for item in normalised
     ]
 

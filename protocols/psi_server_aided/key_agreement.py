@@ -66,8 +66,8 @@ def agree_keys(
     are the suite's signature keys.
 
     Learns and reveals nothing but the peer's presence. Adversary: whoever controls the channel,
-    without a party's signature key (gap Diffie-Hellman, the KDF a random oracle, signatures and
-    MAC unforgeable). Raises ``LocalProtocolError`` for unusable arguments, ``RemoteProtocolError``
+    without a party's signature key (decisional Diffie-Hellman; KDF, signatures and MAC as their
+    standards claim). Raises ``LocalProtocolError`` for unusable arguments, ``RemoteProtocolError``
     for a peer that departs from the protocol.
     """
     check_session(party=party, peers=(peer,), suite=suite, context=context, private_key=private_key)

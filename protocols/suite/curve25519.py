@@ -2,7 +2,8 @@
 
 RFC 7748 (January 2016) §4.1 and §5: t^2 = s^3 + 486662 s^2 + s over 2^255 - 19; the points form a
 group of order 8 l, l a prime above 2^252, and an element travels as its x-coordinate (RFC 7748
-calls it u), 32 bytes, little endian. Scalar multiplication is X25519 by OpenSSL, constant time.
+calls it u), 32 bytes, little endian. Scalar multiplication is X25519 by OpenSSL, which is written
+to take the same time for every scalar; hashing items to the curve and checking elements is not.
 
 **Scalars** are those X25519 takes: k = 8 m with 2^251 <= m < 2^252.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
 from audit.cli import app as audit_app
 from protocols.suite import get_suite
@@ -16,7 +17,6 @@ from simulations.run import SimulationFailed
 from tests.integration.running import Wire, run
 from tests.integration.small_job import write_job
 from tests.leak_scan import scan
-from typer.testing import CliRunner
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ class ThreadGrid(Grid):
     def _call(self, message: Message) -> Message:
         try:
             return self._app(message, self._contexts[message.metadata.dst_node_id])
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             # What Flower's engine answers when an actor dies or its app raises.
             return Message(Error(code=0, reason=type(error).__name__), reply_to=message)
 

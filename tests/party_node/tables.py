@@ -30,6 +30,7 @@ def registered(
     kind: IdentifierKind = "opaque",
     label: LabelRule | None = None,
     identifier: str = "id",
+    consent: str | None = None,
 ) -> Registration:
     return Registration(
         name="customers",
@@ -37,6 +38,7 @@ def registered(
         identifier_column=identifier,
         identifier_kind=kind,
         columns=columns,
+        consent_column=consent,
         label=label,
         allowed_purposes=("churn",),
         minimum_cohort=1,
@@ -67,13 +69,13 @@ def parquet_file(folder: Path, name: str = "t.parquet", **columns: Any) -> Path:
 
 
 def numbers(dataset: Dataset, index: int = 0) -> list[float | None]:
-    values = dataset.table.columns[index].values
+    values = dataset.registered.columns[index].values
     assert values.dtype == np.float64
     return [None if np.isnan(value) else float(value) for value in values]
 
 
 def texts(dataset: Dataset, index: int = 0) -> list[str | None]:
-    return list(dataset.table.columns[index].values)
+    return list(dataset.registered.columns[index].values)
 
 
 def labels(dataset: Dataset) -> list[int]:

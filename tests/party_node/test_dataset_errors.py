@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
 
-from party_node import datasets
+from party_node import table_files
 from protocols.session.job_spec import ColumnTerms
 from tests.party_node.tables import (
     AMOUNT,
@@ -158,26 +158,26 @@ def test_a_file_that_changes_while_it_is_read_must_be_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = csv_file(tmp_path, "id\na\nb\n")
-    read_csv = datasets.pa_csv.read_csv
+    read_csv = table_files.pa_csv.read_csv
 
     def read_and_change(*arguments: Any, **options: Any) -> pa.Table:
         table = read_csv(*arguments, **options)
         csv_file(tmp_path, "id\na\nc\nd\n")
         return table
 
-    monkeypatch.setattr(datasets.pa_csv, "read_csv", read_and_change)
+    monkeypatch.setattr(table_files.pa_csv, "read_csv", read_and_change)
     assert "changed while it was read" in refused(registered(path)).message
 
 
 def test_the_digest_must_be_the_files(tmp_path: Path) -> None:
     content = "id\n" + "".join(f"c{i}\n" for i in range(900_000))  # more than one chunk
     path = csv_file(tmp_path, content)
-    digest = datasets._file_digest(path, SUITE)
+    digest = table_files.file_digest(path, SUITE)
     chunks = [content.encode()[i : i + (1 << 22)] for i in range(0, len(content), 1 << 22)]
     assert len(chunks) > 1
     assert digest == SUITE.hash(b"fedcrm/file/v1\x00", *map(SUITE.hash, chunks))
     short = csv_file(tmp_path, "id\na\n", "short.csv")
-    assert read(registered(short)).digest == datasets._file_digest(short, SUITE) != digest
+    assert read(registered(short)).digest == table_files.file_digest(short, SUITE) != digest
 
 
 # -- nothing of a row leaves -----------------------------------------------------------------

@@ -12,7 +12,7 @@ from protocols.identifiers import RULES_VERSION
 from protocols.session.job_spec import JobSpec, decode_spec
 from protocols.suite import get_suite
 from simulations.job import job_spec, registration
-from simulations.scenario import Scenario, ScenarioError, load
+from simulations.scenario import Scenario, ScenarioError, load, made_scenario
 
 SUITE = get_suite("gm")
 KEYS = {"bank": "aa", "retailer": "bb"}
@@ -44,6 +44,8 @@ def test_spec_must_say_what_the_scenario_says() -> None:
     assert spec.alignment.identifier_rules == RULES_VERSION
     assert (spec.model.learning_rate, spec.model.l2) == ("0.2", "1.0")
     assert spec.evaluation.split_seed == load("credit-need").seed
+    assert (spec.evaluation.repeats, spec.evaluation.threshold) == (1, "0.5")
+    assert (spec.suite, spec.alignment.protocol) == ("gm", "ecdh")
     assert spec.cohort_floor == 1000
     assert spec.retention is not None
     assert spec.retention.scores_days == 30
@@ -97,6 +99,41 @@ def test_parameter_below_a_floor_must_be_refused(change: dict[str, object], mess
     with pytest.raises(ScenarioError, match=message) as caught:
         spec_of(weak)
     assert caught.value.message.startswith("credit-need.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"repeats": 21}, "repeats must be between 1 and 20"),
+        ({"threshold": Decimal("1")}, "threshold must be between 0 and 1"),
+    ],
+)
+def test_evaluation_outside_its_bounds_must_be_refused(
+    change: dict[str, object], message: str
+) -> None:
+    scenario = load("credit-need")
+    wrong = msgspec.structs.replace(scenario.evaluation, **change)
+    with pytest.raises(ScenarioError, match=message):
+        spec_of(msgspec.structs.replace(scenario, evaluation=wrong))
+
+
+def test_a_made_population_must_become_a_job_of_all_its_parties() -> None:
+    scenario = made_scenario(5, 2000, 1)
+    keys = {party.id: f"{at:02x}" for at, party in enumerate(scenario.parties)}
+    spec = job_spec(
+        scenario,
+        keys,
+        job_id="job-1",
+        created_at="2026-11-21T08:00:00Z",
+        expires_at="2026-11-28T08:00:00Z",
+    )
+    assert len(spec.passive_parties) == 4
+    kinds = {column.kind for column in spec.active_party.dataset.columns}
+    assert kinds == {"numeric", "integer", "boolean", "date", "categorical"}
+    for party in spec.parties:
+        registered = registration(scenario, party.party_id)
+        assert registered.columns == party.dataset.columns
+        assert registered.consent_column == "consent"
 
 
 def test_party_without_a_key_must_be_refused() -> None:

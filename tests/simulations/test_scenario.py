@@ -77,17 +77,17 @@ def loaded(folder: Path, text: str = TEXT) -> Scenario:
 def test_scenario_file_must_load_with_defaults_and_exact_decimals(folder: Path) -> None:
     scenario = loaded(folder)
     assert scenario.active_party.id == "telco"
-    assert scenario.passive_party.id == "shop"
+    (shop,) = scenario.passive_parties
+    assert shop.id == "shop"
     assert scenario.file("shop") == folder / "tables/shop.parquet"
     assert scenario.active_party.columns == (("months", "numeric"), ("plan", "categorical"))
-    assert (scenario.active_party.minimum_cohort, scenario.passive_party.minimum_cohort) == (
-        1000,
-        500,
-    )
+    assert (scenario.active_party.minimum_cohort, shop.minimum_cohort) == (1000, 500)
+    assert (scenario.active_party.consent_column, shop.consent_column) == (None, None)
     assert scenario.model.learning_rate == Decimal("0.15")
     assert (scenario.model.trees, scenario.model.paillier_bits) == (5, 2048)
     assert (scenario.suite, scenario.alignment.protocol) == ("gm", "ecdh")
     assert scenario.evaluation.held_out_percent == 20
+    assert (scenario.evaluation.repeats, scenario.evaluation.threshold) == (1, Decimal("0.5"))
     assert scenario.provenance_sentences == ("Made for a test.",)
     assert scenario.limit_sentences == ()
     assert prepare(scenario, folder / "unused", SUITE) is scenario
@@ -136,9 +136,24 @@ def test_packaged_scenarios_must_load_and_place_their_sample(name: str, tmp_path
         ('id = "shop"', 'id = "coordinator"', "called 'coordinator'", "has that name"),
         ('id = "shop"', 'id = "../shop"', "'../shop' is not usable", "lower-case"),
         ('name = "churn-2026"', 'name = "../x"', "name must be", "credit-need"),
-        ('"passive_party"', '"active_party"', "one active_party and one passive", "label"),
+        ('"passive_party"', '"active_party"', "one active_party and one to four", "label"),
         ('"passive_party"', '"boss"', "role: .*boss", "commented examples"),
         ('numeric = ["spend"]', "", "shop has no columns", "numeric"),
+        ('numeric = ["spend"]', 'date = ["spend"]\nboolean = ["spend"]', "'spend' twice", "once"),
+        ('["months"]', '["months"]\nconsent_column = "months"', "consent column 'months'", "take"),
+        ('["months"]', '["months"]\nconsent_column = "phone"', "also the consent column", "two"),
+        ('["months"]', '["months"]\nconsent_column = "left"', "label is the consent column", "pre"),
+        ('["months"]', '["months"]\nconsent_column = "ok"', "no column 'ok'", "months, plan, left"),
+        ("seed = 7", "seed = 7\nsample_rows = 900", "goes with sample = .population.", "10000"),
+        ("seed = 7", "seed = 7\nsample = 'population'", "sample_rows goes with", "10,000 made"),
+        (
+            "seed = 7",
+            "seed = 7\nsample = 'population'\nsample_rows = 5",
+            "sample_rows must be between 500 and",
+            "10000",
+        ),
+        ("seed = 7", "seed = 7\nsuite = 'other'", "suite: .*other", "commented examples"),
+        ("days = 10", "days = 10\n[alignment]\nprotocol = 'hash'", "alignment.protocol", "exam"),
         ('["months"]', '["months", "plan"]', "telco lists 'plan' twice", "once"),
         ('["months"]', '["months", "phone"]', "identifier 'phone' is also a feature", "take it"),
         ('["months"]', '["months", "left"]', "label 'left' is also a feature", "take it"),
@@ -167,6 +182,56 @@ def test_mistake_must_be_explained(
     assert caught.value.message.startswith("mine.toml")
     assert re.search(message, caught.value.message), caught.value.message
     assert re.search(hint, caught.value.hint), caught.value.hint
+
+
+def test_every_kind_of_column_and_every_choice_must_load(folder: Path) -> None:
+    table = pd.read_parquet(folder / "tables/shop.parquet")
+    for name in ("visits", "member", "since", "city", "agreed"):
+        table[name] = "1"
+    table.to_parquet(folder / "tables/shop.parquet")
+    lists = (
+        'categorical = ["city"]\ndate = ["since"]\nnumeric = ["spend"]\nboolean = ["member"]\n'
+        'integer = ["visits"]\nconsent_column = "agreed"'
+    )
+    more = "[alignment]\nprotocol = 'server_aided'\n[evaluation]\nrepeats = 5\nthreshold = 0.30\n"
+    text = TEXT.replace('numeric = ["spend"]', lists) + more
+    scenario = loaded(folder, text.replace("seed = 7", "seed = 7\nsuite = 'intl'"))
+    (shop,) = scenario.passive_parties
+    assert shop.columns == (
+        ("spend", "numeric"),
+        ("visits", "integer"),
+        ("member", "boolean"),
+        ("since", "date"),
+        ("city", "categorical"),
+    )
+    assert shop.consent_column == "agreed"
+    assert (scenario.suite, scenario.alignment.protocol) == ("intl", "server_aided")
+    assert (scenario.evaluation.repeats, scenario.evaluation.threshold) == (5, Decimal("0.30"))
+
+
+PASSIVE = """
+[[parties]]
+id = "shop-{}"
+role = "passive_party"
+file = "tables/shop.parquet"
+identifier = "number"
+identifier_kind = "phone"
+numeric = ["spend"]
+jurisdiction = "CN"
+legal_basis = "CN13_1"
+allowed_purposes = ["churn"]
+"""
+
+
+@pytest.mark.parametrize("passives", [1, 2, 4, 5])
+def test_one_to_four_passive_parties_must_be_allowed(folder: Path, passives: int) -> None:
+    text = TEXT + "".join(PASSIVE.format(number) for number in range(2, passives + 1))
+    if passives > 4:
+        with pytest.raises(ScenarioError, match="one to four passive_party, not 6 parties"):
+            loaded(folder, text)
+    else:
+        ids = [party.id for party in loaded(folder, text).passive_parties]
+        assert ids == ["shop", *(f"shop-{number}" for number in range(2, passives + 1))]
 
 
 @pytest.mark.parametrize("answer", ["public", "synthetic", "authorised: DPO-2026-11", "no"])

@@ -18,7 +18,7 @@ from protocols.psi_server_aided import (
     match,
     tokens,
 )
-from protocols.roles import Role, Send
+from protocols.roles import Receive, ReceiveEach, Role, Send
 from protocols.suite import get_suite
 from protocols.wire import decode, encode
 from tests.drive import Transcript, drive
@@ -163,9 +163,9 @@ def replay(role: Role[Any], inbound: Sequence[bytes]) -> tuple[list[bytes], Any]
         value = None
         if isinstance(request, Send):
             outbound.append(encode(request.message))
-        elif hasattr(request, "from_"):
+        elif isinstance(request, Receive):
             value = decode(next(waiting), request.type)
-        else:
+        elif isinstance(request, ReceiveEach):
             value = {party: decode(next(waiting), request.type) for party in request.parties}
 
 

@@ -237,7 +237,7 @@ def survives(run, expected) -> None:
 
 @LIARS
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_mutated_message_changes_nothing_or_is_refused(liar, data):
     target = data.draw(st.sampled_from([MatchTerms, MatchesMac, StatementSignature]))
     expected = job.confirm(PREPARED)[0]
@@ -251,7 +251,7 @@ def test_a_mutated_message_changes_nothing_or_is_refused(liar, data):
 
 @LIARS
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_mutated_key_message_gives_no_keys_or_the_same(liar, data):
     kinds = {"bank": [KeyOffer, KeyConfirmation], "retailer": [KeyAnswer]}
     target = data.draw(st.sampled_from(kinds[liar]))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protocols.arguments import MAX_ITEMS
 from protocols.errors import LocalProtocolError
 from protocols.intersection import Intersection
-from protocols.psi_server_aided import MatchAnswer, OwnTokens, TokenList, match, tokens
+from protocols.psi_server_aided import OwnTokens, TokenList, match, tokens
 from protocols.suite import InvalidSignature
 from protocols.wire import encode
 from tests.protocols.psi_server_aided import job
@@ -280,6 +280,4 @@ def test_the_coordinator_needs_a_floor(floor):
 
 
 def test_secrets_stay_out_of_the_representation():
-    own = job.prepare([1, 2], [1]).own["bank"]
-    assert repr(own) == "OwnTokens()"
-    assert isinstance(job.prepare([1], [1]).answers["bank"], MatchAnswer)
+    assert repr(job.prepare([1, 2], [1]).own["bank"]) == "OwnTokens()"
