@@ -17,7 +17,7 @@ from flwr.serverapp import Grid
 
 from coordinator.token_matching import match_tokens
 from protocols.errors import RemoteProtocolError
-from protocols.session.job_spec import JobSpec
+from protocols.session.job_spec import JobSpec, session_binding
 from protocols.session.phase_report import (
     Phase,
     PhaseReport,
@@ -123,7 +123,8 @@ class JobDrive:
         answers: dict[str, dict[str, bytes]] = {}
         if phase == "match":
             try:
-                answers = match_tokens(self.spec, self._tokens)
+                binding = session_binding(self.spec, self.attempt, self.suite)
+                answers = match_tokens(self.spec, binding, self._tokens)
             except RemoteProtocolError as error:
                 return PhaseOutcome(phase, self.attempt, reports, str(error))
         starts = [

@@ -11,11 +11,11 @@ from protocols.wire import decode, encode
 
 
 def match_tokens(
-    spec: JobSpec, outboxes: Mapping[str, Mapping[str, bytes]]
+    spec: JobSpec, binding: bytes, outboxes: Mapping[str, Mapping[str, bytes]]
 ) -> dict[str, dict[str, bytes]]:
     """Return, by party and peer, the answer about the tokens both sent for each other.
 
-    ``outboxes`` holds by party and peer what the parties sent with their reports. Raises
+    ``binding`` is the session's (spec digest and attempt); ``outboxes`` holds by party and peer what the parties sent with their reports. Raises
     :class:`RemoteProtocolError` naming the party that sent something else.
     """
     active = spec.active_party.party_id
@@ -25,9 +25,7 @@ def match_tokens(
             active: _token_list(outboxes, active, passive),
             passive: _token_list(outboxes, passive, active),
         }
-        for party, answer in match(
-            lists, context=lists[active].context, floor=spec.cohort_floor
-        ).items():
+        for party, answer in match(lists, context=binding, floor=spec.cohort_floor).items():
             answers[party][passive if party == active else active] = encode(answer)
     return answers
 

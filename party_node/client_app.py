@@ -7,6 +7,7 @@ where the party's data lies is never taken from a message.
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -22,7 +23,13 @@ from audit.event import EventRefused, Outcome
 from audit.key_files import KeyFileError
 from audit.log import AuditError
 from party_node.driver import Driver
-from party_node.errors import AttemptAbandoned, JobRefused, JobStopped, NodeError
+from party_node.errors import (
+    AttemptAbandoned,
+    ForeignPrimitive,
+    JobRefused,
+    JobStopped,
+    NodeError,
+)
 from party_node.jobs import Job, accept_start, load
 from party_node.journal import Journal
 from party_node.node import Node
@@ -36,6 +43,7 @@ from party_node.phases.evaluate import evaluate
 from party_node.phases.match import match
 from party_node.phases.train import train
 from party_node.plan import Plan
+from party_node.primitive_trace import check, tracing
 from party_node.progress import ProgressFile
 from party_node.store import transaction
 from protocols.errors import LocalProtocolError, RemoteProtocolError
@@ -51,6 +59,7 @@ from protocols.session.phase_report import (
 )
 from protocols.suite import canonical
 
+_LISTED = "the suite and its exceptions are listed in party_node/primitive_trace.py"
 _PHASES: dict[Phase, Callable[[PhaseContext], dict[str, Any]]] = {
     "align": align,
     "match": match,
@@ -150,7 +159,12 @@ class PhaseRunner:
                 refusal = _said(JobRefused("not a phase start"))
                 return _sign(node, nothing, phase, "refused", refusal), {}
             inbox = dict(content.config_records.get("inbox") or {})
-            status, payload = self._outcome(node, phase, start, inbox, outbox)
+            with tracing() as trace:
+                status, payload = self._outcome(node, phase, start, inbox, outbox)
+            foreign = check(node.keys.suite.name, trace.used)
+            if foreign:
+                status, payload = "failed", _said(ForeignPrimitive(foreign[0], _LISTED))
+            _keep_primitives(node, start.job, trace.used)
             if status != "done":
                 _record_failure(node, start.job, phase, status, payload)
             payload["outbox"] = {
@@ -299,6 +313,19 @@ def _record_failure(
             outcome=Outcome(status="denied" if status == "refused" else "failed", code=status),
         )
         node.checkpoint(connection)
+
+
+def _keep_primitives(node: Node, job_id: str, used: Mapping[str, set[str]]) -> None:
+    """Add to this node's list of the primitives a job touched, and which modules did."""
+    try:
+        load(node, job_id)
+    except NodeError:
+        return
+    path = node.outputs(job_id) / "primitives.json"
+    known: dict[str, list[str]] = json.loads(path.read_text()) if path.exists() else {}
+    for primitive, modules in used.items():
+        known[primitive] = sorted({*known.get(primitive, []), *modules})
+    path.write_text(json.dumps(known, indent=2, sort_keys=True))
 
 
 def _record_completion(context: PhaseContext, started: float) -> None:

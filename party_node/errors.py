@@ -34,3 +34,7 @@ class JobStopped(NodeError):
 
 class AttemptAbandoned(NodeError):
     """The two journals no longer fit together: a new attempt with fresh seeds must start."""
+
+
+class ForeignPrimitive(NodeError):
+    """A cryptographic primitive outside the job's suite and its printed exceptions was used."""

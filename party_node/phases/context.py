@@ -25,7 +25,7 @@ from party_node.keys import unseal
 from party_node.node import Node
 from party_node.store import row_maps
 from protocols.session.countersign import countersign
-from protocols.session.job_spec import JobSpec, PartyTerms
+from protocols.session.job_spec import JobSpec, PartyTerms, session_binding
 from protocols.suite import Suite
 
 
@@ -101,7 +101,7 @@ class PhaseContext:
     @property
     def binding(self) -> bytes:
         """Spec digest and attempt: what every signature and hash of a protocol is bound to."""
-        return self.spec.digest(self.suite) + self.job.attempt.to_bytes(4, "big")
+        return session_binding(self.spec, self.job.attempt, self.suite)
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -25,12 +25,13 @@ def _confirm(context: PhaseContext, peer: str) -> Intersection:
         raise RemoteProtocolError(f"no answer about {peer}", party="coordinator")
     answer = decode(context.inbox[peer], MatchAnswer)
     keys = token_keys(context, peer)
+    own = tokens(context.dataset.protocol_inputs, keys, context.suite)
     return context.driver.run_step(
         psi_step(context.spec, context.passive_of(peer)),
         partial(
             confirm_matches,
             answer,
-            own=tokens(context.dataset.protocol_inputs, keys, context.suite),
+            own=own,
             keys=keys,
             party=node.party_id,
             peer=peer,
@@ -40,7 +41,7 @@ def _confirm(context: PhaseContext, peer: str) -> Intersection:
             private_key=node.keys.signing_key,
             peer_public_key=node.pinned_keys()[peer],
         ),
-        inputs=context.inputs(context.inbox[peer]),
+        inputs=context.inputs(context.inbox[peer], own.tokens),
         encode_result=Intersection.to_bytes,
         decode_result=Intersection.from_bytes,
     )

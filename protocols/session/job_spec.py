@@ -253,6 +253,11 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
         return suite.hash(b"fedcrm/job-spec/v1\x00", self.to_bytes())
 
 
+def session_binding(spec: JobSpec, attempt: int, suite: Suite) -> bytes:
+    """Return what every message, hash and signature of one attempt of a job is bound to."""
+    return spec.digest(suite) + attempt.to_bytes(4, "big")
+
+
 def decode_spec(data: bytes) -> JobSpec:
     """Return the spec ``data`` encodes; raises :class:`DecodeError` and nothing else."""
     try:
