@@ -15,8 +15,9 @@ def match_tokens(
 ) -> dict[str, dict[str, bytes]]:
     """Return, by party and peer, the answer about the tokens both sent for each other.
 
-    ``binding`` is the session's (spec digest and attempt); ``outboxes`` holds by party and peer what the parties sent with their reports. Raises
-    :class:`RemoteProtocolError` naming the party that sent something else.
+    ``binding`` is the session's (spec digest and attempt); ``outboxes`` holds by party and peer
+    what the parties sent with their reports. Raises :class:`RemoteProtocolError` naming the party
+    that sent something else.
     """
     active = spec.active_party.party_id
     answers: dict[str, dict[str, bytes]] = {party.party_id: {} for party in spec.parties}
