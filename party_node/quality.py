@@ -20,6 +20,8 @@ from protocols.session.job_spec import ColumnKind, IdentifierKind
 
 MOSTLY_MISSING = 0.5
 LIKE_AN_IDENTIFIER = 0.9
+IDENTIFIER_SIZE = 10**6
+"""Whole numbers of seven digits or more may be telephone, card or account numbers."""
 RARE_CLASS = 0.01
 DISGUISE_AUC = 0.98
 """A single honest column hardly ever ranks customers this well; a copy of the label does."""
@@ -50,7 +52,8 @@ class ColumnQuality(msgspec.Struct, frozen=True, kw_only=True):
     distinct: int
     """Different values, the missing one not counted."""
     minimum: float | str | None = None
-    """Of numbers; dates as in 2026-11-21. None for other kinds, and where all is missing."""
+    """Of numbers; dates as in 2026-11-21. None for other kinds, where all is missing, and where
+    the numbers are like identifiers: an extreme would be one."""
     median: float | str | None = None
     maximum: float | str | None = None
     most_frequent_share: float | None = None
@@ -135,12 +138,13 @@ def _column_quality(column: Column, kind: ColumnKind, dataset: Dataset) -> Colum
     codes, distinct = _coded(column)
     missing = codes < 0
     present = len(codes) - int(missing.sum())
+    like_an_identifier = _like_an_identifier(column, kind, missing, distinct)
     minimum = median = maximum = share = None
-    if present and column.kind == "numeric":
+    if present and column.kind == "numeric" and not like_an_identifier:
         values = column.values[~missing]
         ends = (values.min(), np.median(values), values.max())
         minimum, median, maximum = (_shown(float(value), kind) for value in ends)
-    elif present:
+    elif present and column.kind == "categorical":
         share = int(np.bincount(codes[~missing]).max()) / present
     left_out = column.name in dataset.left_out
     duplicate_of = dataset.left_out.get(column.name)
@@ -151,7 +155,7 @@ def _column_quality(column: Column, kind: ColumnKind, dataset: Dataset) -> Colum
         warnings.append("duplicate" if duplicate_of else "constant")
     if 0 < present <= (1 - MOSTLY_MISSING) * len(codes):
         warnings.append("mostly_missing")
-    if kind == "categorical" and distinct > max(1, LIKE_AN_IDENTIFIER * present):
+    if like_an_identifier:
         warnings.append("like_an_identifier")
     if dataset.labels is not None:
         if _looks_like(dataset.labels, column, codes, distinct):
@@ -179,6 +183,19 @@ def _coded(column: Column) -> tuple[npt.NDArray[np.int64], int]:
     values: npt.NDArray[Any] = column.values
     codes, distinct = pd.factorize(values)
     return codes.astype(np.int64), len(distinct)
+
+
+def _like_an_identifier(column: Column, kind: ColumnKind, missing: Mask, distinct: int) -> bool:
+    """Tell whether nearly every row has a text of its own, or a long whole number of its own."""
+    present = len(missing) - int(missing.sum())
+    if distinct == 0 or distinct <= LIKE_AN_IDENTIFIER * present:
+        return False
+    if kind == "categorical":
+        return distinct > 1
+    values = column.values[~missing]
+    return kind in ("numeric", "integer") and bool(
+        (values == np.trunc(values)).all() and np.median(np.abs(values)) >= IDENTIFIER_SIZE
+    )
 
 
 def _shown(value: float, kind: ColumnKind) -> float | str:

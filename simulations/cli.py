@@ -46,6 +46,10 @@ def simulate(
     repeats: Annotated[
         int | None, typer.Option(help="Split, train and measure this often; 1 to 20.")
     ] = None,
+    trees: Annotated[
+        int | None,
+        typer.Option(help="Trees to grow; with 1, only the bank's columns, nothing encrypted."),
+    ] = None,
     parties: Annotated[
         int | None,
         typer.Option(help="A made population instead of a scenario: 2 to 5 parties, with --rows."),
@@ -68,7 +72,13 @@ def simulate(
     made = None if parties is None or rows is None else (parties, rows, seed)
     try:
         simulation = Simulation.of(
-            scenario, out, made=made, suite=suite, protocol=protocol, repeats=repeats
+            scenario,
+            out,
+            made=made,
+            suite=suite,
+            protocol=protocol,
+            repeats=repeats,
+            trees=trees,
         )
         report = simulation.run(resume=resume)
     except (ScenarioError, WorkspaceError) as error:

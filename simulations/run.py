@@ -63,6 +63,7 @@ class Simulation:
         suite: str | None = None,
         protocol: str | None = None,
         repeats: int | None = None,
+        trees: int | None = None,
     ) -> Simulation:
         """Read the scenario ``source``; results go to ``out`` or ``out/<scenario>``.
 
@@ -70,7 +71,7 @@ class Simulation:
         arguments replace what the scenario says. Raises :class:`ScenarioError`.
         """
         scenario = load(source) if made is None else made_scenario(*made)
-        changes = {"suite": suite, "protocol": protocol, "repeats": repeats}
+        changes = {"suite": suite, "protocol": protocol, "repeats": repeats, "trees": trees}
         given = {name: value for name, value in changes.items() if value is not None}
         scenario = changed(scenario, given)
         options = [f"--{name} {value}" for name, value in given.items()]

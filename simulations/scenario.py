@@ -142,12 +142,17 @@ def _checked(tables: ScenarioTables, shown: str, again: str, folder: Path) -> Sc
 
 
 def changed(scenario: Scenario, changes: Mapping[str, str | int]) -> Scenario:
-    """Return ``scenario`` with its suite, protocol or repeats replaced, checked as in a file.
+    """Return ``scenario`` with what the command line replaces, checked as in a file.
 
     Raises :class:`ScenarioError`.
     """
     tables: dict[str, Any] = {n: getattr(scenario, n) for n in ScenarioTables.__struct_fields__}
-    at = {"suite": "suite", "protocol": "alignment.protocol", "repeats": "evaluation.repeats"}
+    at = {
+        "suite": "suite",
+        "protocol": "alignment.protocol",
+        "repeats": "evaluation.repeats",
+        "trees": "model.trees",
+    }
     for name, value in changes.items():
         table, _, key = at[name].rpartition(".")
         try:

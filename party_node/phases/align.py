@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert
 
 from audit.catalogue import DetailValue
 from compliance.check import blocking
+from party_node import quality
 from party_node.errors import JobRefused
 from party_node.jobs import refuse, run_gates, set_status
 from party_node.keys import seal
@@ -165,8 +166,15 @@ def _common(
 def _record_start(context: PhaseContext, connection: Connection) -> None:
     dataset, terms = context.dataset, context.terms.dataset
     context.write_json(
-        "dataset.json", {"rows_in_file": dataset.rows_in_file, "rejects": dataset.rejects}
+        "dataset.json",
+        {
+            "rows_in_file": dataset.rows_in_file,
+            "rejects": dataset.rejects,
+            "left_out": dataset.left_out,
+        },
     )
+    registration = context.node.dataset(terms.name)
+    context.write("quality.json", quality.profile(registration, dataset).to_json())
     context.event(
         connection,
         "dataset.registered",

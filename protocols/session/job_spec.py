@@ -133,7 +133,7 @@ class EvaluationTerms(_Terms, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a split that trains on nothing or tests on nothing."""
         _within("held_out_percent", self.held_out_percent, 5, 50)
-        _within("split_seed", self.split_seed, 0, _MAX_INTEGER)
+        _within("split_seed", self.split_seed, 0, _MAX_INTEGER - self.repeats)
         _within("minimum_held_out", self.minimum_held_out, 10, 1_000_000)
         _within("repeats", self.repeats, 1, 20)
         if not Decimal(0) < _decimal("threshold", self.threshold) < 1:

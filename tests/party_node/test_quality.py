@@ -141,6 +141,28 @@ def test_a_category_that_is_different_in_every_row_must_be_pointed_out(tmp_path:
     assert found["city"].warnings == found["exact"].warnings == ()
 
 
+def test_numbers_that_may_identify_must_not_be_shown(tmp_path: Path) -> None:
+    amounts = 1_000_000 + noise(b"amounts")
+    found = with_label(
+        tmp_path,
+        noise(b"label", 2) == 1,
+        {"account": "integer"},
+        phone=[str(13_800_000_000 + 7 * i) for i in range(ROWS)],
+        account=pa.array(6_222_000_000 + np.arange(ROWS), mask=np.arange(ROWS) % 3 == 0),
+        amount=amounts,
+        exact=amounts + np.arange(ROWS) / 7,
+        row=np.arange(ROWS),
+    )
+    for name in ("phone", "account"):
+        column = found[name]
+        assert column.warnings == ("like_an_identifier",)
+        assert (column.minimum, column.median, column.maximum) == (None, None, None)
+        assert column.most_frequent_share is None
+    for name in ("amount", "exact", "row"):
+        assert found[name].warnings == ()
+        assert found[name].maximum is not None
+
+
 # -- the label in disguise -------------------------------------------------------------------
 
 
