@@ -298,7 +298,9 @@ class _Alignment:
 def _own_importance(outputs: _Outputs, spec: JobSpec, party: str) -> dict[str, float]:
     """How much a party's half uses each of its own columns, as that party counts."""
     values: dict[str, float] = outputs.json("importance.json")["columns"]
-    return {column.name: values[column.name] for column in spec.party(party).dataset.columns}
+    return {
+        column.name: values.get(column.name, 0.0) for column in spec.party(party).dataset.columns
+    }
 
 
 def _gain_by_party(outputs: _Outputs, spec: JobSpec) -> dict[str, float]:

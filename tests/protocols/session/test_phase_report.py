@@ -10,17 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import DecodeError, RemoteProtocolError, VerifyError
+from protocols.session.job_spec import decode_spec
 from protocols.session.phase_report import (
-    PHASES,
     PhaseReport,
     SignedReport,
     encode_report,
     open_report,
     payload_digest,
+    phases_of,
     signed_bytes,
 )
 from protocols.suite import canonical
 from tests.protocols.session.signers import SUITE, signer
+from tests.protocols.session.specs import plain_spec
 
 SPEC_DIGEST = SUITE.hash(b"spec")
 KEYS = {name: signer(name).public_key for name in ("bank", "retailer")}
@@ -59,7 +61,7 @@ def test_a_report_must_open_to_what_was_signed() -> None:
 
 
 @pytest.mark.parametrize("status", ["done", "refused", "failed", "stopped", "abandoned"])
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", ["align", "match", "train", "evaluate", "close"])
 def test_every_phase_and_status_must_open(phase: str, status: str) -> None:
     said, _ = opened(signed(phase=phase, status=status), phase=phase)
     assert (said.phase, said.status) == (phase, status)
@@ -201,3 +203,17 @@ def test_fuzzed_reports_raise_nothing_but_what_a_peer_did_wrong(
         return
     with pytest.raises(RemoteProtocolError):
         opened(msgspec.structs.replace(GOOD, **{part: forged}))
+
+
+def test_only_server_aided_matching_takes_a_phase_of_its_own() -> None:
+    plain = plain_spec()
+    ecdh = decode_spec(canonical.encode(plain))
+    aided = plain | {"alignment": plain["alignment"] | {"protocol": "server_aided"}}
+    assert phases_of(ecdh) == ("align", "train", "evaluate", "close")
+    assert phases_of(decode_spec(canonical.encode(aided))) == (
+        "align",
+        "match",
+        "train",
+        "evaluate",
+        "close",
+    )
