@@ -27,6 +27,12 @@ from sqlalchemy import (
 metadata = MetaData()
 """Create with ``metadata.create_all`` or :func:`create_tables`, in the node's own database."""
 
+
+
+class UnsupportedDatabase(Exception):
+    """A database in which nothing would keep the log append-only."""
+
+
 _Position = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -109,7 +115,7 @@ def missing_triggers(connection: Connection) -> list[str]:
 @event.listens_for(checkpoints, "after_create")
 def _create_triggers(table: Table, connection: Connection, **_: Any) -> None:
     if connection.dialect.name != "sqlite":
-        raise NotImplementedError(
+        raise UnsupportedDatabase(
             "this release keeps the audit log in SQLite only: without its append-only triggers "
             "the log is not created"
         )

@@ -23,7 +23,7 @@ from audit.log import (
     read_events,
 )
 from audit.merkle import leaf_hash, root_hash
-from audit.tables import checkpoints, entries
+from audit.tables import UnsupportedDatabase, checkpoints, entries
 from tests.audit.made_logs import (
     SERVICE,
     SUITE,
@@ -178,7 +178,7 @@ def test_tables_are_not_created_where_nothing_keeps_them_append_only() -> None:
     class OtherConnection:
         dialect = OtherDialect()
 
-    with pytest.raises(NotImplementedError, match="append-only triggers"):
+    with pytest.raises(UnsupportedDatabase, match="append-only triggers"):
         entries.dispatch.after_create(entries, OtherConnection())
 
 
