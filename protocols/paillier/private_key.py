@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import phe
 from gmpy2 import gcd, invert, is_prime, mpz, powmod, primorial
 
 from protocols.errors import DecodeError, LocalProtocolError
@@ -104,14 +105,31 @@ def generate_private_key(bits: int, stream: RandomStream, suite: Suite) -> Priva
 
     Primes are drawn in the manner of FIPS 186-5 §A.1.3, from uniform candidates with the two top
     bits set, under the further conditions of SPEC.md §4. Raises :class:`LocalProtocolError` for
-    another size.
+    another size. The key was checked against ``phe`` before it is returned.
     """
     if bits not in KEY_BITS:
         raise LocalProtocolError("a Paillier key has 2048 or 3072 bits")
     while True:
         p, q = _prime(bits // 2, stream), _prime(bits // 2, stream)
         if _is_pair(p, q, bits):
-            return PrivateKey(PublicKey.from_modulus(p * q, suite), p, q)
+            key = PrivateKey(PublicKey.from_modulus(p * q, suite), p, q)
+            check_against_reference(key, stream)
+            return key
+
+
+def check_against_reference(key: PrivateKey, stream: RandomStream) -> None:
+    """Raise :class:`LocalProtocolError` unless ``phe`` and ``key`` open what the other seals.
+
+    A pair-wise consistency test as FIPS 140-3 asks of new keys, against another implementation: a
+    fault in our arithmetic or in this machine's shows before anything is encrypted under the key.
+    """
+    reference = phe.PaillierPublicKey(int(key.public_key.n))
+    reference_private = phe.PaillierPrivateKey(reference, int(key.p), int(key.q))
+    plaintext, randomness = stream.below(1 << 128), 2 + stream.below(1 << 1024)
+    (sealed,) = key.encrypt_many([plaintext], stream)
+    (opened,) = key.decrypt_many([mpz(reference.raw_encrypt(plaintext, r_value=randomness))])
+    if reference_private.raw_decrypt(int(sealed)) != plaintext or opened != plaintext:
+        raise LocalProtocolError("the new Paillier key fails its check against the phe library")
 
 
 def _prime(bits: int, stream: RandomStream) -> mpz:

@@ -52,6 +52,15 @@ def test_key_must_follow_from_the_stream_alone():
     assert other.to_bytes() != private_key().to_bytes()
 
 
+def test_a_key_that_computes_wrongly_must_not_leave_its_generation(monkeypatch):
+    right = PrivateKey.decrypt_many
+    monkeypatch.setattr(
+        PrivateKey, "decrypt_many", lambda key, sealed: [m + 1 for m in right(key, sealed)]
+    )
+    with pytest.raises(LocalProtocolError, match="fails its check against the phe library"):
+        generate_private_key(2048, stream(b"test key"), SUITE)
+
+
 @pytest.mark.parametrize("bits", [0, 1024, 2047, 2056, 4096])
 def test_other_sizes_must_not_be_generated(bits):
     with pytest.raises(LocalProtocolError, match="2048 or 3072"):
