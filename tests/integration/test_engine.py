@@ -19,14 +19,14 @@ COMMAND = [sys.executable, "-m", "fedcrm", "simulate"]
 def test_a_killed_party_process_is_named_and_the_job_resumes(tmp_path: Path) -> None:
     scenario = write_job(tmp_path, rows=400, floor=40, trees=6)
     out = tmp_path / "out"
-    started = subprocess.Popen(
+    with subprocess.Popen(
         [*COMMAND, str(scenario), "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    os.kill(_party_process(out, "retailer", "train", started), signal.SIGKILL)
-    stdout, stderr = started.communicate(timeout=120)
+    ) as started:
+        os.kill(_party_process(out, "retailer", "train", started), signal.SIGKILL)
+        stdout, stderr = started.communicate(timeout=120)
     assert started.returncode == 1, stderr
     assert stdout == ""
     assert "error: retailer: " in stderr
@@ -55,7 +55,7 @@ def _party_process(out: Path, party: str, phase: str, started: subprocess.Popen[
     home = out / "nodes" / "parties" / party
     give_up = time.monotonic() + 120
     while time.monotonic() < give_up:
-        assert started.poll() is None, "the run ended before the phase began"
+        assert started.poll() is None, started.communicate()
         try:
             state = json.loads((home / "progress.json").read_text())
         except (OSError, ValueError):

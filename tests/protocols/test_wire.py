@@ -62,6 +62,7 @@ class Short(Message, frozen=True):
 
 
 MACHINE_INTEGERS = st.integers(-(2**63), 2**64 - 1)
+PLACES = st.integers(0, 2**32 - 1)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
 BLOBS = st.binary(max_size=300)
 EVERYTHING = st.builds(
@@ -82,9 +83,9 @@ MESSAGES = st.one_of(
     st.builds(StatementSignature, signature=st.binary(max_size=200)),
     st.builds(
         Part,
-        ordinal=MACHINE_INTEGERS,
-        position=MACHINE_INTEGERS,
-        part=MACHINE_INTEGERS,
+        ordinal=PLACES,
+        position=PLACES,
+        part=PLACES,
         last=st.booleans(),
         data=BLOBS,
     ),
@@ -92,10 +93,10 @@ MESSAGES = st.one_of(
         Hello,
         party=TEXT,
         job_id=TEXT,
-        spec_digest=BLOBS,
-        attempt=MACHINE_INTEGERS,
-        ordinal=MACHINE_INTEGERS,
-        position=MACHINE_INTEGERS,
+        spec_digest=st.binary(max_size=64),
+        attempt=PLACES,
+        ordinal=PLACES,
+        position=PLACES,
     ),
 )
 TYPES = st.sampled_from([Everything, Even, Twin, Nested, Short, StatementSignature, Part, Hello])
