@@ -46,6 +46,6 @@ WHAT IT DOES NOT SHOW
   works, and nothing about who did what.
 
 The tree is that of RFC 9162 section 2.1 and the checkpoint a C2SP signed note, with the hash and
-the signature of the suite named in key.json (gm: SM3 and SM2). Nothing in this archive is a
-program, and nothing in it needs to be run.
+the signature of the suite named in key.json (gm: SM3 and SM2; intl: SHA-256 and Ed25519). Nothing
+in this archive is a program, and nothing in it needs to be run.
 """
