@@ -12,11 +12,13 @@ from rich.console import Console
 
 from simulations.collect import CollectError
 from simulations.engine import EngineError
-from simulations.report.model import metrics_json
+from simulations.report.model import RunReport, metrics_json
 from simulations.run import Simulation, SimulationFailed
 from simulations.scenario import BUILTIN, ScenarioError
 from simulations.summary import print_summary
-from simulations.workspace import WorkspaceError
+from simulations.workspace import Workspace, WorkspaceError
+
+_MANY_REJECTS = 0.05
 
 
 def simulate(
@@ -87,10 +89,26 @@ def simulate(
         _fail(error.message, error.hint, 1)
     except (CollectError, EngineError) as error:
         _fail(str(error), "", 1)
+    _warn_of_rejects(report, simulation.workspace)
     if as_json:
         typer.echo(json.dumps(metrics_json(report), indent=2, sort_keys=True))
     else:
         print_summary(report, Console(), simulation.workspace.root)
+
+
+def _warn_of_rejects(report: RunReport, workspace: Workspace) -> None:
+    """Say where rows went when more than a few of a party's could not be used."""
+    for party in report.parties:
+        reasons = {k: n for k, n in report.rejects[party.party_id].items() if k != "no_consent"}
+        share = sum(reasons.values()) / party.rows_in_file
+        if share > _MANY_REJECTS:
+            most = max(reasons, key=lambda reason: reasons[reason])
+            folder = workspace.party(party.party_id) / "rejects"
+            typer.echo(
+                f"warning: {share:.1%} of the rows of {party.party_id} cannot be used, most often: "
+                f"{most}; each row's reason is in {folder}",
+                err=True,
+            )
 
 
 def _fail(message: str, hint: str, status: int) -> NoReturn:

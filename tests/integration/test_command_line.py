@@ -110,9 +110,10 @@ def test_broken_rows_and_junk_identifiers_are_counted_not_fatal(tmp_path: Path) 
         lines[row] = "not a phone," + lines[row].split(",", 1)[1]
     lines[2] += ",one field too many"
     path.write_text("\n".join(lines) + "\n")
-    code, stdout, _ = simulate(scenario)
+    code, stdout, stderr = simulate(scenario)
     assert code == 0
     assert "22 rows left out" in stdout
+    assert "warning: 10.5% of the rows of bank cannot be used, most often: bad_character" in stderr
     rejects = (tmp_path / "out/nodes/parties/bank/rejects/bank-customers.csv").read_text()
     assert rejects.count("bad_characters") == 21
     assert "2,wrong_number_of_fields," in rejects
