@@ -26,6 +26,8 @@ from audit.trust import write_trust
 from coordinator.coordinator import Coordinator
 from party_node.node import Node
 from party_node.phases.evaluate import scores_file
+from party_node.primitive_trace import EXEMPTIONS
+from party_node.quality import QualityProfile
 from protocols.session.job_spec import JobSpec
 from simulations.learned import what_each_learned
 from simulations.pooled import compare_in_the_clear
@@ -35,12 +37,15 @@ from simulations.report.model import (
     Differences,
     GateReport,
     HeldOut,
+    Measured,
     MetricsReport,
     PartyReport,
     PsiReport,
+    Repeat,
     RunReport,
     Traffic,
     TrainReport,
+    Which,
     metrics_json,
 )
 from simulations.report.page import render
@@ -114,8 +119,11 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     }
     shutil.copyfile(outputs[active].folder / scores_file(0), workspace.root / "scores.csv")
     scores = _Scores.read(workspace.root / "scores.csv")
-    evaluation = outputs[active].json("evaluation.json")[0]
-    predictions = {"alone": scores.alone, "joint": scores.joint}
+    splits = outputs[active].json("evaluation.json")
+    predictions: dict[Which, npt.NDArray[np.float64]] = {
+        "alone": scores.alone,
+        "joint": scores.joint,
+    }
     if scenario.pooling_allowed:
         predictions["pooled"] = _pooled(scenario, workspace, spec, scores.rows)
     cost = {party: _cost(workspace, spec, party) for party in outputs}
@@ -126,6 +134,22 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     pooled = predictions.get("pooled")
     alignment = _Alignment.read(workspace, spec)
     audit = _export_bundles(workspace, spec)
+    psi = PsiReport(
+        protocol=spec.alignment.protocol,
+        sizes=alignment.own_sets,
+        intersection=alignment.shared,
+        pairwise=alignment.pairs,
+        floor=alignment.floor,
+        wall_s=sum(_seconds(cost, phase) for phase in ("align", "match")),
+        bytes=sum(_bytes(wire, phase) for phase in ("align", "match")),
+    )
+    held_out = HeldOut(
+        customers=splits[0]["held_out"],
+        positives=splits[0]["positives"],
+        trained_on=splits[0]["trained_on"],
+    )
+    repeats = _repeats(spec, splits)
+    primitives, exceptions = _primitives(outputs)
     run = RunReport(
         scenario=scenario.name,
         title=spec.title,
@@ -153,25 +177,14 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
             )
             for party in spec.parties
         ),
-        psi=PsiReport(
-            protocol=spec.alignment.protocol,
-            sizes=alignment.own_sets,
-            intersection=alignment.shared,
-            floor=alignment.floor,
-            wall_s=sum(_seconds(cost, phase) for phase in ("align", "match")),
-            bytes=sum(_bytes(wire, phase) for phase in ("align", "match")),
-        ),
+        psi=psi,
         train=TrainReport(
             model=spec.model.kind,
             rounds=spec.model.trees,
             wall_s=_seconds(cost, "train"),
             bytes=_bytes(wire, "train"),
         ),
-        held_out=HeldOut(
-            customers=evaluation["held_out"],
-            positives=evaluation["positives"],
-            trained_on=evaluation["trained_on"],
-        ),
+        held_out=held_out,
         metrics=MetricsReport(**metrics),
         differences=Differences(
             joint_minus_alone=measures.difference(scores.labels, scores.joint, scores.alone),
@@ -182,24 +195,32 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         curves={
             which: measures.curve(scores.labels, score) for which, score in predictions.items()
         },
-        learned=what_each_learned(
-            spec,
-            alignment.own_sets[active],
-            alignment.own_sets[spec.passive_parties[0].party_id],
-            alignment.shared,
-            evaluation,
-        ),
+        reach={which: measures.reach(scores.labels, score) for which, score in predictions.items()},
+        threshold=spec.evaluation.threshold,
+        decisions={
+            which: measures.decisions(scores.labels, score, float(spec.evaluation.threshold))
+            for which, score in predictions.items()
+        },
+        repeats=repeats,
+        over_repeats=measures.over_repeats(repeats),
+        learned=what_each_learned(spec, psi, held_out),
         gates=tuple(decision for party in outputs for decision in outputs[party].decisions(party)),
         rejects={party: outputs[party].json("dataset.json")["rejects"] for party in outputs},
+        quality={party: _quality(outputs[party]) for party in outputs},
         importance={party: _own_importance(outputs[party], spec, party) for party in outputs},
         gain_by_party=_gain_by_party(outputs[active], spec),
         parameters=msgspec.to_builtins(spec.model)
-        | {"held_out_percent": spec.evaluation.held_out_percent},
+        | {
+            "held_out_percent": spec.evaluation.held_out_percent,
+            "repeats": spec.evaluation.repeats,
+        },
         versions={
             "fedcrm": version("fedcrm"),
             "python": platform.python_version(),
             **{package: version(package) for package in _PACKAGES},
         },
+        primitives=primitives,
+        primitive_exceptions=exceptions,
         phase_s={phase: seconds for phase in _PHASES if (seconds := _seconds(cost, phase))},
         wire=wire,
         audit=audit,
@@ -209,6 +230,37 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     _write_json(workspace.root / "wire.json", msgspec.to_builtins(wire))
     (workspace.root / "report.html").write_text(render(run), encoding="utf-8")
     return run
+
+
+def _repeats(spec: JobSpec, splits: list[dict[str, Any]]) -> tuple[Repeat, ...]:
+    """Return every split's measures; none where there was one split."""
+    if len(splits) < 2:
+        return ()
+    return tuple(
+        Repeat(
+            split_seed=spec.evaluation.split_seed + number,
+            trained_on=split["trained_on"],
+            customers=split["held_out"],
+            positives=split["positives"],
+            alone=msgspec.convert(split["alone"], Measured),
+            joint=msgspec.convert(split["joint"], Measured),
+        )
+        for number, split in enumerate(splits)
+    )
+
+
+def _quality(outputs: _Outputs) -> QualityProfile:
+    return msgspec.convert(outputs.json("quality.json"), QualityProfile)
+
+
+def _primitives(outputs: dict[str, _Outputs]) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Return what any party used, by primitive, and why those outside the suite are there."""
+    used: dict[str, set[str]] = {}
+    for party in outputs.values():
+        for primitive, modules in party.json("primitives.json").items():
+            used.setdefault(primitive, set()).update(modules)
+    reasons = {e.primitive: e.reason for e in EXEMPTIONS if e.primitive in used}
+    return {name: tuple(sorted(used[name])) for name in sorted(used)}, reasons
 
 
 def _pooled(

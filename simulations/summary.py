@@ -11,8 +11,9 @@ from rich.table import Table
 
 from compliance.decision import Verdict
 from simulations.report import figures, wording
+from simulations.report.english import ENGLISH
 from simulations.report.model import RunReport
-from simulations.report.strings import ENGLISH, Strings
+from simulations.report.strings import Strings
 
 _INDENT = (0, 0, 0, 2)
 
@@ -51,7 +52,7 @@ def _customers(run: RunReport, t: Strings) -> Table:
             t["summary_left_out"].format(rows=left_out) if left_out else "",
         )
     table.add_row(
-        t["tile_shared"],
+        t["tile_common" if len(run.partners) > 1 else "tile_shared"],
         f"[bold]{figures.whole(run.psi.intersection)}[/bold]",
         t["summary_floor"].format(floor=figures.whole(run.psi.floor)),
     )
@@ -60,7 +61,8 @@ def _customers(run: RunReport, t: Strings) -> Table:
 
 def _predictions(run: RunReport, t: Strings) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column(escape(t["summary_can_predict"].format(label=run.label)), ratio=1)
+    predicted = t["summary_can_predict_first" if run.repeats else "summary_can_predict"]
+    table.add_column(escape(predicted.format(label=run.label, repeats=len(run.repeats))), ratio=1)
     table.add_column("AUC", justify="right", no_wrap=True)
     table.add_column(t["interval"], justify="right", no_wrap=True)
     table.add_column("KS", justify="right", no_wrap=True)
@@ -88,7 +90,10 @@ def _print_learned(run: RunReport, console: Console, t: Strings) -> None:
     console.print(t["learned"], style="bold")
     for party, sentences in run.learned.items():
         for sentence in sentences:
-            console.print(Padding(escape(f"{party}: {sentence}"), _INDENT), highlight=False)
+            line = t["summary_learned"].format(
+                party=wording.party_name(party, t), learned=sentence.said(t)
+            )
+            console.print(Padding(escape(line), _INDENT), highlight=False)
 
 
 def _files(run: RunReport, out: Path, t: Strings) -> Table:

@@ -1,6 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, alike in every language."""
 
 from __future__ import annotations
+
+from simulations.report.strings import Strings
 
 
 def metric(value: float) -> str:
@@ -14,6 +16,11 @@ def signed(value: float) -> str:
     if float(text) == 0:
         return text
     return f"+{text}" if value > 0 else f"−{text}"
+
+
+def estimate(value: float, low: float, high: float, t: Strings) -> str:
+    """Return a metric with its interval."""
+    return t["estimate"].format(value=metric(value), low=metric(low), high=metric(high))
 
 
 def whole(value: int) -> str:
@@ -41,8 +48,27 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value >= 0.1 else f"{value * 1000:.0f} ms"
 
 
-def percent(share: float) -> str:
+def percent(share: float, t: Strings) -> str:
     """Return a share in whole per cent; a small one is not shown as none."""
-    if 0 < share < 0.005:
-        return "<1 %"
-    return f"{share * 100:.0f} %"
+    return t["percent"].format(number="<1" if 0 < share < 0.005 else f"{share * 100:.0f}")
+
+
+def percent_1(share: float, t: Strings) -> str:
+    """Return a share in per cent with one decimal; a small one is not shown as none."""
+    return t["percent"].format(number="<0.1" if 0 < share < 0.0005 else f"{share * 100:.1f}")
+
+
+def times(factor: float) -> str:
+    """Return how many times as much, with one decimal."""
+    return f"{factor:.1f}×"
+
+
+def value(shown: float | str) -> str:
+    """Return a value of a column: about four digits, thousands separated; a date as it is."""
+    if isinstance(shown, str):
+        return shown
+    if shown and not 1e-4 <= abs(shown) < 1e15:
+        text = f"{shown:.3g}"
+    else:
+        text = f"{shown:,.0f}" if abs(shown) >= 1000 else f"{shown:.4g}"
+    return text.replace("-", "−", 1) if shown < 0 else text

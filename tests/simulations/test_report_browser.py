@@ -1,0 +1,170 @@
+"""The page in a real browser: nothing runs off its side, and the languages switch."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from simulations.report.model import RunReport
+from simulations.report.page import render
+from tests.simulations.sample_run import plain_run, repeated, several_parties
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+]
+
+
+def broad_run() -> RunReport:
+    """Long names without a place to break, many parties, every section there is."""
+    run = several_parties(title="W" * 24) | {
+        name: repeated()[name] for name in ("repeats", "over_repeats")
+    }
+    run["versions"] = {"x" * 60: "0." + "1" * 90}
+    run["primitives"] = {"SM2_XMD:SM3_SSWU_NU_": ["protocols." + "y" * 60]}
+    run["psi"]["protocol"] = "server_aided"
+    quality: dict[str, Any] = plain_run()["quality"]
+    quality["bank"]["columns"][0]["name"] = "z" * 50
+    return msgspec.convert(run | {"quality": quality}, RunReport)
+
+
+def in_browser(
+    tmp_path: Path, run: RunReport, width: int, script: str, *, sandbox: str = ""
+) -> Any:
+    """Show the page in a frame of ``width``; return what ``script`` finds, ``page`` the frame."""
+    framed = html.escape(render(run))
+    outer = tmp_path / "outer.html"
+    outer.write_text(
+        f'<iframe width="{width}" height="800" style="border:0" {sandbox} srcdoc="{framed}">'
+        "</iframe><p>-</p><script>onload = async () => { const page = frames[0];"
+        f"const found = await (async () => {{ {script} }})();"
+        "document.querySelector('p').textContent = `found ${JSON.stringify(found)} end` }</script>",
+        encoding="utf-8",
+    )
+    assert CHROMIUM is not None
+    shown = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--virtual-time-budget=5000",
+         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", outer.as_uri()],
+        capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    found = re.search(r"<p>found (.*) end</p>", shown)
+    assert found, shown[-500:]
+    return json.loads(html.unescape(found[1]))
+
+
+VISIBLE = """
+    const seen = (id) => page.document.getElementById(id).offsetHeight > 0;
+    const state = () => [page.document.documentElement.lang, seen("en"), seen("zh")];
+"""
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_page_must_not_scroll_sideways(tmp_path: Path, width: int, language: str) -> None:
+    """Nor may text be cut: an element's contents may be wider than it only where it scrolls."""
+    measured = in_browser(
+        tmp_path,
+        broad_run(),
+        width,
+        f"""
+        page.document.documentElement.dataset.language = "{language}";
+        const root = page.document.documentElement;
+        const half = page.document.getElementById("{language}");
+        const out = [...half.querySelectorAll("*")]
+            .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1)
+            .filter((e) => !e.closest("nav, thead"))
+            .map((e) => `${{e.tagName}} ${{e.textContent.trim().slice(0, 30)}}`);
+        const cut = [...half.querySelectorAll("p, li, dd, dt, td, th, h1, h2, h3, .tile, .card")]
+            .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && e.clientWidth)
+            .filter((e) => !e.closest("nav, thead"))
+            .map((e) => `${{e.tagName}} ${{e.textContent.trim().slice(0, 30)}}`);
+        return [root.scrollWidth, root.clientWidth, half.offsetHeight, out, cut];
+        """,
+    )
+    wide, room, high, out, cut = measured
+    assert out == []
+    assert wide <= room <= width
+    assert high > 3000
+    assert cut == []
+
+
+def test_smallest_text_must_be_readable(tmp_path: Path) -> None:
+    """On a phone, charts with their scaling included."""
+    smallest = in_browser(
+        tmp_path,
+        broad_run(),
+        360,
+        """
+        const sizes = [...page.document.querySelectorAll("#en *")]
+            .filter((e) => e.getClientRects().length && [...e.childNodes].some(
+                (n) => n.nodeType === 3 && n.textContent.trim()))
+            .filter((e) => !e.closest("thead, title, desc"))
+            .map((e) => { const svg = e.closest("svg");
+                const drawn = svg && svg.getBoundingClientRect().width;
+                const scale = svg ? drawn / svg.viewBox.baseVal.width : 1;
+                return parseFloat(page.getComputedStyle(e).fontSize) * scale; });
+        return Math.min(...sizes);
+        """,
+    )
+    assert smallest >= 11
+
+
+def test_languages_must_switch_at_the_section_being_read(tmp_path: Path) -> None:
+    states = in_browser(
+        tmp_path,
+        broad_run(),
+        1280,
+        VISIBLE
+        + """
+        const first = state();
+        page.document.getElementById("en-gates").scrollIntoView();
+        page.document.querySelector("#en a.language").click();
+        const top = page.document.getElementById("zh-gates").getBoundingClientRect().top;
+        const second = [...state(), page.document.title];
+        page.location.hash = "#en-cost";
+        await new Promise((done) => setTimeout(done, 200));
+        return [first, second, Math.abs(top) < 100, state()];
+        """,
+    )
+    assert states == [
+        ["en", True, False],
+        ["zh-CN", False, True, "W" * 24 + " · FedCRM"],
+        True,
+        ["en", True, False],
+    ]
+
+
+def test_without_scripts_both_languages_must_be_reached_by_their_links(tmp_path: Path) -> None:
+    states = in_browser(
+        tmp_path,
+        broad_run(),
+        1280,
+        VISIBLE
+        + """
+        const states = [state()];
+        for (const link of ["#en a.language", "#zh nav li:last-child a", "#zh a.language"]) {
+            page.location.hash = page.document.querySelector(link).getAttribute("href");
+            await new Promise((done) => setTimeout(done, 200));
+            states.push(state());
+        }
+        return states;
+        """,
+        sandbox='sandbox="allow-same-origin"',
+    )
+    assert states == [
+        ["en", True, False],
+        ["en", False, True],
+        ["en", False, True],
+        ["en", True, False],
+    ]
