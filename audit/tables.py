@@ -28,7 +28,6 @@ metadata = MetaData()
 """Create with ``metadata.create_all`` or :func:`create_tables`, in the node's own database."""
 
 
-
 class UnsupportedDatabase(Exception):
     """A database in which nothing would keep the log append-only."""
 

@@ -87,8 +87,9 @@ ENGLISH: Strings = {
     "asked_label": "Predicted",
     "asked_agreement": "Agreement",
     "asked_spec": "Digest of the signed job",
-    "asked_retention": "Left-overs deleted after",
-    "days": "{days} days",
+    "asked_retention": "Retention agreed",
+    "days": "{days} days at most for model and scores; journal, key and row map were destroyed "
+    "when the job closed",
     "role": "Role",
     "role_active_party": "active party: has the label",
     "role_passive_party": "passive party: has columns only",
