@@ -64,7 +64,9 @@ def simulate(
         bool, typer.Option("--json", help="Print metrics.json on stdout instead of the table.")
     ] = False,
 ) -> None:
-    """Run a bank and a retailer on this machine: who is shared, what joining is worth.
+    """Run a bank and its partners on this machine: who is shared, what joining is worth.
+
+    SCENARIO is credit-need, credit-risk, or the path of a scenario file (TOML).
 
     Writes report.html, metrics.json, scores.csv, wire.json, one audit bundle per party and
     trust.toml. Exit status: 0 done, 1 the job failed or was refused, 2 a wrong call.
