@@ -74,7 +74,7 @@ def test_several_splits_are_trained_and_measured(tmp_path: Path) -> None:
     assert {p.name for p in outputs.glob("scores-*.csv")} == {f"scores-{i}.csv" for i in (1, 2, 3)}
 
 
-@pytest.mark.parametrize("point", range(6))
+@pytest.mark.parametrize("point", [0, 3, 4])
 def test_a_killed_party_of_three_resumes(tmp_path: Path, point: int) -> None:
     settings = {"rows": 160, "floor": 40, "trees": 2, "partners": PARTNERS[:2], "suite": "intl"}
     protocol = ("ecdh", "server_aided")[point % 2]
