@@ -8,16 +8,20 @@ scenario allows it, reads both files in one place.
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
 from coordinator.coordinator import Coordinator, JobRecord
+from coordinator.job_drive import MAX_ATTEMPTS
 from party_node.client_app import make_client_app, stop_file
 from party_node.errors import JobRefused
 from party_node.jobs import approve, propose
@@ -95,6 +99,7 @@ class Simulation:
         if resume:
             self.workspace.must_exist()
         else:
+            self._check_parameters()
             self.workspace.start_over()
         if resume:
             scenario = self.scenario.placed(self.workspace.inputs)
@@ -109,6 +114,17 @@ class Simulation:
         if record.status != "closed":
             raise self._failure(record)
         return collect.collect(scenario, self.workspace, record.spec)
+
+    def _check_parameters(self) -> None:
+        """Raise :class:`ScenarioError` for what no spec may say, before anything is emptied."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        job_spec(
+            self.scenario,
+            {party.id: f"{number:02x}" for number, party in enumerate(self.scenario.parties)},
+            job_id=self.scenario.name,
+            created_at=_rfc3339(now),
+            expires_at=_rfc3339(now + timedelta(days=7)),
+        )
 
     # -- what people would do ----------------------------------------------------------------
 
@@ -188,7 +204,15 @@ class Simulation:
                 stop=lambda attempt: stop_file(meeting, attempt).touch(),
             )
             client_app = make_client_app(homes, meeting, deadlines=deadlines, at_yield=at_yield)
-            with watch({party: homes[i] for i, party in enumerate(parties)}, finished):
+
+            def stop_every_attempt() -> None:
+                for attempt in range(1, MAX_ATTEMPTS + 1):
+                    stop_file(meeting, attempt).touch()
+
+            with (
+                watch({party: homes[i] for i, party in enumerate(parties)}, finished),
+                on_interrupt(stop_every_attempt),
+            ):
                 run_engine(server_app, client_app, len(parties))
         finally:
             finished.set()
@@ -242,6 +266,30 @@ class Simulation:
         payload = told[0]["payload"] if told else {"message": f"job is {record.status}"}
         hint = payload.get("hint", "")
         return SimulationFailed(payload["message"], f"{hint}; to go on: {again}".lstrip("; "))
+
+
+@contextlib.contextmanager
+def on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+    """Make the first Ctrl-C ask the job to stop, so that it ends as one that can be resumed.
+
+    A second one does what Ctrl-C does. Only a main thread can do this; elsewhere nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        signal.signal(signal.SIGINT, before)
+        print("stopping; press Ctrl-C again to end at once", file=sys.stderr)  # noqa: T201
+        stop()
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _rfc3339(when: datetime) -> str:

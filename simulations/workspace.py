@@ -45,15 +45,20 @@ class Workspace:
 
     def start_over(self) -> None:
         """Empty the folder; refuses one that no simulation made."""
-        if self.root.exists() and any(self.root.iterdir()):
+        if self.root.is_dir() and any(self.root.iterdir()):
             if not (self.root / _MARKER).exists():
                 raise WorkspaceError(
                     f"{self.root} is not empty and no simulation made it",
                     "give another folder with --out",
                 )
             shutil.rmtree(self.root)
-        self.root.mkdir(parents=True, exist_ok=True)
-        (self.root / _MARKER).write_text("made by `fedcrm simulate`; removed by its next run\n")
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / _MARKER).write_text("made by `fedcrm simulate`; removed by its next run\n")
+        except OSError as error:
+            raise WorkspaceError(
+                f"cannot write into {self.root}: {error.strerror}", "give another folder with --out"
+            ) from None
 
     def must_exist(self) -> None:
         """Raise :class:`WorkspaceError` unless a run was started here."""

@@ -245,7 +245,7 @@ def _refuse_below_floor(context: PhaseContext, signed: bytes, counts: dict[str, 
         with transaction(context.node.engine) as connection:
             record(connection, None)
     raise JobRefused(
-        f"fewer than {floor} shared customers: nothing was revealed",
+        f"fewer than {floor} shared customers: no customer was revealed",
         "the floor is the strictest party's minimum cohort",
     )
 

@@ -123,4 +123,20 @@ def test_broken_rows_and_junk_identifiers_are_counted_not_fatal(tmp_path: Path) 
 def test_a_floor_that_is_not_met(tmp_path: Path) -> None:
     code, stdout, stderr = simulate(write_job(tmp_path, floor=200))
     assert (code, stdout) == (1, "")
-    assert "fewer than 200 shared customers: nothing was revealed" in stderr
+    assert "fewer than 200 shared customers: no customer was revealed" in stderr
+
+
+def test_a_wrong_option_leaves_an_earlier_run_alone(tmp_path: Path) -> None:
+    scenario = write_job(tmp_path)
+    assert simulate(scenario)[0] == 0
+    code, _, stderr = simulate(scenario, "--repeats", "50")
+    assert code == 2
+    assert "repeats must be between 1 and 20" in stderr
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    code, _, stderr = simulate(write_job(tmp_path))
+    assert code == 2
+    assert "cannot write into" in stderr

@@ -73,3 +73,21 @@ def _has_open(process: Path, file: Path) -> bool:
         return any(link.resolve() == file.resolve() for link in (process / "fd").iterdir())
     except OSError:
         return False
+
+
+def test_an_interrupted_run_stops_soon_and_resumes(tmp_path: Path) -> None:
+    scenario = write_job(tmp_path, rows=400, floor=40, trees=20)
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        [*COMMAND, str(scenario), "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as started:
+        _party_process(out, "retailer", "train", started)
+        os.killpg(started.pid, signal.SIGINT)
+        _, stderr = started.communicate(timeout=60)
+    assert started.returncode == 1, stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr

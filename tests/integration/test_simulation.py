@@ -148,7 +148,7 @@ def test_a_floor_that_is_not_met_is_a_signed_refusal(tmp_path: Path) -> None:
     scenario = write_job(tmp_path, floor=181)
     with pytest.raises(SimulationFailed) as failure:
         run(scenario, tmp_path / "out")
-    assert "fewer than 181 shared customers: nothing was revealed" in failure.value.message
+    assert "fewer than 181 shared customers: no customer was revealed" in failure.value.message
 
 
 def test_the_same_seed_gives_the_same_scores(
