@@ -31,8 +31,8 @@ from party_node.column_values import (
 )
 from party_node.errors import DatasetError
 from party_node.table_files import read_table
-from protocols.identifiers import normalise_many, protocol_inputs
-from protocols.session.job_spec import ColumnKind, ColumnTerms, IdentifierKind
+from protocols.identifiers import IdentifierKind, normalise_many, protocol_inputs
+from protocols.session.job_spec import ColumnKind, ColumnTerms
 from protocols.suite import Suite
 
 UNUSABLE_LIMIT = 0.5

@@ -16,7 +16,8 @@ import pandas as pd
 from models.boosted_trees.table import Column, Floats, Mask
 from models.evaluation.ranking import auc
 from party_node.datasets import Dataset, Registration
-from protocols.session.job_spec import ColumnKind, IdentifierKind
+from protocols.identifiers import IdentifierKind
+from protocols.session.job_spec import ColumnKind
 
 MOSTLY_MISSING = 0.5
 LIKE_AN_IDENTIFIER = 0.9

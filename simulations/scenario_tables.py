@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from protocols.identifiers import IdentifierKind
 from protocols.session.job_spec import (
     ColumnKind,
-    IdentifierKind,
     Jurisdiction,
     PartyRole,
     Purpose,

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from protocols.errors import DecodeError
+from protocols.identifiers import IdentifierKind
 from protocols.suite import Suite, canonical
 
 # What an event can hold (audit/catalogue.py): nothing shaped like a phone number or an ID.
@@ -28,7 +29,6 @@ _MISLEADING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MAX_INTEGER = canonical.MAX_INTEGER
 
 Purpose: TypeAlias = Literal["credit_need", "creditworthiness", "churn"]
-IdentifierKind: TypeAlias = Literal["phone", "resident_id", "email", "opaque"]
 ColumnKind: TypeAlias = Literal["numeric", "integer", "boolean", "date", "categorical"]
 PartyRole: TypeAlias = Literal["active_party", "passive_party"]
 Jurisdiction: TypeAlias = Literal["CN", "EU"]

@@ -13,7 +13,8 @@ import pytest
 
 from party_node.datasets import Dataset, LabelRule, Registration, read_dataset
 from party_node.errors import DatasetError
-from protocols.session.job_spec import ColumnTerms, IdentifierKind
+from protocols.identifiers import IdentifierKind
+from protocols.session.job_spec import ColumnTerms
 from protocols.suite import get_suite
 
 SUITE = get_suite("gm")
