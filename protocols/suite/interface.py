@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Octets: TypeAlias = npt.NDArray[np.uint8]
+Words: TypeAlias = npt.NDArray[np.uint64]
+Indices: TypeAlias = npt.NDArray[np.int64]
+Items: TypeAlias = npt.NDArray[np.uint8]
+"""Items of one length, one to a row: shape (n, bytes), contiguous."""
 
 
 class OpenError(Exception):
@@ -37,11 +46,28 @@ class RandomStream(Protocol):
     def below(self, bound: int) -> int:
         """Return the next uniform integer in [0, bound), by rejection."""
 
-    def permutation(self, length: int) -> list[int]:
+    def words(self, count: int) -> Words:
+        """Return the next ``8 * count`` bytes of the stream as little-endian 64-bit words."""
+
+    def permutation(self, length: int) -> Indices:
         """Return the next uniform permutation of ``range(length)`` (Fisher-Yates).
 
         What the stream's bytes become is fixed, so that two implementations agree: see
         :class:`protocols.suite.keystream.Keystream`.
+        """
+
+
+class BlockHash(Protocol):
+    """One fixed key's x -> E(x) xor x, block by block (Matyas, Meyer and Oseas 1985).
+
+    Correlation robust in the ideal-cipher model (Guo, Katz, Wang and Yu, IEEE S&P 2020, §3). The
+    key is public or shared by both parties; a key serves one purpose.
+    """
+
+    def hash_blocks(self, blocks: Words, out: Words) -> None:
+        """Write the hash of each 16-byte block of ``blocks`` to ``out``; they may be one array.
+
+        Both are contiguous and of one shape, two 64-bit little-endian words a block.
         """
 
 
@@ -64,8 +90,8 @@ class Group(Protocol):
         ``ValueError`` if the length is not a multiple of ``element_bytes``.
         """
 
-    def hash_and_multiply(self, scalar: int, items: Sequence[bytes], dst: bytes) -> bytes:
-        """Return ``scalar * hash_to_curve(item)`` for each item, concatenated.
+    def hash_and_multiply(self, scalar: int, items: Items, dst: bytes) -> bytes:
+        """Return ``scalar * hash_to_curve(item)`` for each item (row), concatenated.
 
         The domain separation tag is ``dst`` followed by ``-with-`` and the group's own
         hash-to-curve suite id (RFC 9380 §3.1).
@@ -77,6 +103,51 @@ class Group(Protocol):
         Raises as :meth:`check` does, before any multiplication.
         """
 
+    def divide(self, scalar: int, elements: bytes) -> bytes:
+        """Return what :meth:`multiply` made the elements of, for elements it returned.
+
+        Multiplies by the inverse of ``scalar`` modulo the group's prime order, whatever form the
+        inverse has. Raises as :meth:`check` does.
+        """
+
+
+class PointGroup(Protocol):
+    """A prime-order group whose elements are added: full points, not x-coordinates alone.
+
+    For base oblivious transfers and additively homomorphic values. Points travel compressed
+    (SEC 1 §2.3.3, GB/T 32918.1 §4.2.9), ``point_bytes`` each, concatenated; infinity has no
+    encoding and no operation here may end in it: a ``ValueError`` says so.
+    """
+
+    name: str
+    order: int
+    point_bytes: int
+    generator: bytes
+
+    def random_scalars(self, stream: RandomStream, count: int) -> list[int]:
+        """Return ``count`` uniform secret scalars in [1, order - 1]."""
+
+    def check(self, points: bytes) -> None:
+        """Return if each is a point of the group; raises :class:`InvalidElement`."""
+
+    def multiply_base(self, scalars: Sequence[int]) -> bytes:
+        """Return scalar_i G for each scalar in [1, order - 1]."""
+
+    def multiply_each(self, scalars: Sequence[int], points: bytes) -> bytes:
+        """Return scalar_i P_i for each pair. Raises as :meth:`check` does."""
+
+    def multiply(self, scalar: int, points: bytes) -> bytes:
+        """Return scalar P_i for each point. Raises as :meth:`check` does."""
+
+    def add(self, points: bytes, others: bytes) -> bytes:
+        """Return P_i + Q_i for each pair. Raises as :meth:`check` does, and for opposites."""
+
+    def negate(self, points: bytes) -> bytes:
+        """Return -P_i for each point. Raises as :meth:`check` does."""
+
+    def sum(self, points: bytes) -> bytes:
+        """Return the sum of all points, at least one. Raises as :meth:`check` does."""
+
 
 class Suite(Protocol):
     """One family of primitives. Keys, nonces and seeds are arguments; nothing is drawn here."""
@@ -86,11 +157,25 @@ class Suite(Protocol):
     key_bytes: int
     nonce_bytes: int
     group: Group
+    points: PointGroup
+    kernels: str
+    """Which twin computes in bulk on this machine: ``avx512`` or ``portable``."""
     primitives: dict[str, str]
     """What the suite uses for what, in words for a report."""
 
     def hash(self, *parts: bytes) -> bytes:
         """Return the hash of the parts' concatenation; callers frame ambiguous parts."""
+
+    def hash_many(self, prefix: bytes, data: Octets, offsets: Indices, *, framed: bool) -> Octets:
+        """Return the hash of ``prefix`` and each value, shape (n, 32).
+
+        Value i is ``data[offsets[i]:offsets[i + 1]]``, as Arrow lays out a column of text;
+        ``framed`` puts its length between, four bytes big endian, as :meth:`hash` of
+        ``prefix + len(value).to_bytes(4, "big") + value``.
+        """
+
+    def block_hash(self, key: bytes) -> BlockHash:
+        """Return the fixed-key hash of a 16-byte key: SM4, or AES-128 in ``intl``."""
 
     def mac(self, key: bytes, *parts: bytes) -> bytes:
         """Return HMAC over the parts' concatenation."""
