@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,9 +31,10 @@ from party_node.column_values import (
 )
 from party_node.errors import DatasetError
 from party_node.table_files import read_table
+from protocols.arguments import ITEM_BYTES
 from protocols.identifiers import IdentifierKind, normalise_many, protocol_inputs
 from protocols.session.job_spec import ColumnKind, ColumnTerms
-from protocols.suite import Suite
+from protocols.suite import Items, Suite
 
 UNUSABLE_LIMIT = 0.5
 NO_CONSENT = "no_consent"
@@ -105,8 +106,8 @@ class Dataset:
     """Normalised identifiers; they stay on the node."""
     respelled: int
     """How many of them the file writes otherwise."""
-    protocol_inputs: list[bytes] = field(repr=False)
-    """32-byte digests, distinct: what a PSI role is given."""
+    protocol_inputs: Items = field(repr=False)
+    """Distinct digests, uint8 [rows, 32]: what a PSI role is given."""
     registered: ColumnTable = field(repr=False)
     """Every registered column, in that order."""
     left_out: dict[str, str | None]
@@ -169,7 +170,7 @@ def read_dataset(registration: Registration, suite: Suite, reject_file: Path) ->
         source_rows=rows[good],
         identifiers=identifiers,
         respelled=int(customers.respelled[good].sum()),
-        protocol_inputs=protocol_inputs(suite, registration.identifier_kind, identifiers),
+        protocol_inputs=_items(protocol_inputs(suite, registration.identifier_kind, identifiers)),
         registered=usable,
         left_out=left_out,
         table=ColumnTable(
@@ -178,6 +179,10 @@ def read_dataset(registration: Registration, suite: Suite, reject_file: Path) ->
         labels=None if labels is None else labels[good],
         rejects=dict(sorted(rejects.counts.items())),
     )
+
+
+def _items(digests: Sequence[bytes]) -> Items:
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, ITEM_BYTES)
 
 
 class _Rejects:

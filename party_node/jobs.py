@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -24,6 +23,7 @@ from audit.statements import approval_statement
 from compliance.check import blocking, evaluate
 from compliance.decision import Decision, Verdict
 from compliance.facts import DatasetFacts, Facts, Stage
+from party_node.clock import utc_now
 from party_node.errors import JobRefused, NodeError
 from party_node.journal import forget_attempts, new_job_key
 from party_node.node import Node
@@ -307,11 +307,6 @@ def accept_start(
                 joint=(statement, approvals),
             )
     return job
-
-
-def utc_now() -> str:
-    """Return the time as specs state it: UTC, RFC 3339 with seconds, ending in ``Z``."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def set_status(connection: Connection, job_id: str, status: str) -> None:

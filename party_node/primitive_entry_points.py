@@ -60,7 +60,7 @@ from cryptography.hazmat.primitives.twofactor import hotp, totp
 
 from protocols.paillier import private_key as paillier_private
 from protocols.paillier import public_key as paillier_public
-from protocols.suite import curve25519, sm2_curve
+from protocols.suite import curve25519, points, sm2_curve, symmetric
 
 Name: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], str]
 """The primitive's name from a call's arguments; never raises, whatever the arguments are."""
@@ -191,14 +191,28 @@ def _gmssl() -> Iterator[EntryPoint]:
 
 
 def _own() -> Iterator[EntryPoint]:
-    """What this project computes itself; batches, so that a call is rare."""
-    yield EntryPoint(sm2_curve, "multiply_points", _fixed("SM2"), sm2_curve.__name__)
+    """What this project computes itself; batches, so that a call is rare.
+
+    Compiled code cannot be watched, only the methods through which the suite alone reaches it.
+    """
+    for function in ("multiply_points", "multiply_base"):
+        yield EntryPoint(sm2_curve, function, _fixed("SM2"), sm2_curve.__name__)
+    yield EntryPoint(sm2_curve.Sm2Group, "multiply", _fixed("SM2"), sm2_curve.__name__)
+    for method in ("multiply_base", "multiply_each", "multiply", "add", "sum"):
+        yield EntryPoint(
+            points.WeierstrassPoints,
+            method,
+            lambda arguments, _: str(arguments[0].name),
+            points.__name__,
+        )
     for module, group in (
         (sm2_curve, sm2_curve.Sm2Group),
         (curve25519, curve25519.Curve25519Group),
     ):
         name = _fixed(module.SUITE_ID.decode("ascii"))
         yield EntryPoint(group, "hash_and_multiply", name, module.__name__)
+    for method, use in (("hash_many", "hash"), ("block_hash", "correlation-robust hash")):
+        yield EntryPoint(symmetric.SymmetricSuite, method, _of_suite(use), symmetric.__name__)
     for paillier, methods in (
         (paillier_public.PublicKey, ("__init__", "rerandomise_many")),
         (paillier_private.PrivateKey, ("__init__", "encrypt_many", "decrypt_many")),
@@ -238,6 +252,11 @@ def _kinds_of(module: ModuleType, base_class: type) -> list[Any]:
 
 def _fixed(name: str) -> Name:
     return lambda arguments, keywords: name
+
+
+def _of_suite(use: str) -> Name:
+    """Name what the suite whose method is called uses for ``use``."""
+    return lambda arguments, keywords: str(arguments[0].primitives[use])
 
 
 def _of_cipher(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:

@@ -57,6 +57,7 @@ ALLOWED: Mapping[str, Mapping[str, str]] = {
             "SM4-ECB",
             "SM2",
             "SM2_XMD:SM3_SSWU_NU_",
+            "SM4 (Matyas-Meyer-Oseas)",
         ),
         _SUITE,
     ),
@@ -70,11 +71,14 @@ ALLOWED: Mapping[str, Mapping[str, str]] = {
             "AES-256-ECB",
             "Ed25519",
             "X25519",
+            "P-256",
             "curve25519_XMD:SHA-512_ELL2_NU_",
+            "AES-128-ECB",
+            "AES-128 (Matyas-Meyer-Oseas)",
         ),
         _SUITE,
     )
-    | {"SHA-512": f"{_SUITE}.curve25519"},
+    | {"SHA-512": f"{_SUITE}.curve25519_portable"},
 }
 """What each suite may use, and the module or package that may use it."""
 
@@ -99,6 +103,14 @@ EXEMPTIONS = (
         ("audit", "coordinator", "party_node", "simulations"),
         "seeds, keys and nonces begin with the kernel's generator (ChaCha20 in Linux), which "
         "stands below every suite",
+    ),
+    *(
+        Exemption(
+            primitive,
+            ("party_node.peer_channel.certificates",),
+            "the certificate of the outer TLS; does not occur in simulations",
+        )
+        for primitive in ("X.509", "key file", "ECDSA", "EC", "EC secp256r1", "SHA-256")
     ),
     Exemption(
         "TLS",

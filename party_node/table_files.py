@@ -87,7 +87,7 @@ def file_digest(path: Path, suite: Suite) -> bytes:
 
 def _read_parquet(path: Path, wanted: list[str]) -> pa.Table:
     with pa_parquet.ParquetFile(path) as file:
-        _check_columns(path, file.schema_arrow.names, wanted)
+        check_columns(path, file.schema_arrow.names, wanted)
         return file.read(columns=wanted)
 
 
@@ -101,7 +101,7 @@ def _read_csv(path: Path, wanted: list[str], broken: list[int]) -> pa.Table:
     header = next(records, None)
     if header is None:
         raise DatasetError(f"{path} is empty", _READABLE)
-    _check_columns(path, header, wanted)
+    check_columns(path, header, wanted)
     if next(records, None) is None:
         return pa.table({name: pa.array([], pa.string()) for name in wanted})
     if _has_quotes(path):
@@ -143,7 +143,7 @@ def _has_quotes(path: Path) -> bool:
         return any(b'"' in chunk for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
-def _check_columns(path: Path, names: Sequence[str], wanted: list[str]) -> None:
+def check_columns(path: Path, names: Sequence[str], wanted: list[str]) -> None:
     missing = [name for name in wanted if name not in names]
     if missing:
         # The first line of a file without a header is somebody's row: it is not repeated.

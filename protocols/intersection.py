@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from protocols.roles import PartyId
 from protocols.stored import Stored
+from protocols.suite import Indices
+
+POSITION_BYTES = 4
 
 
-class Intersection(Stored, frozen=True, tag="intersection/1"):
+class Intersection(Stored, frozen=True, tag="intersection/2"):
     """The intersection as one party knows it.
 
     ``size``, ``own_size`` and ``peer_size`` count items; ``size`` is None where the protocol does
-    not tell it below the floor. ``positions`` are indices into this party's ``items``, in an order
-    both parties share: the j-th of both is the same customer. It is empty unless ``opened``, that
-    is unless the size reached ``floor``. ``statement`` is what both signed, canonical JSON;
-    ``signatures`` are theirs over the protocol's ``SIGNATURE_PREFIX + statement``.
+    not tell it to this party. ``opened`` is whether this party was told which of its items are
+    shared, which below ``floor`` it never is; ``packed_positions`` then holds their indices in this
+    party's ``items``, 4 bytes each, little endian, and is empty otherwise. ``statement`` is what
+    both signed, canonical JSON; ``signatures`` are theirs over the protocol's
+    ``SIGNATURE_PREFIX + statement``.
     """
 
     size: int | None
@@ -21,17 +27,33 @@ class Intersection(Stored, frozen=True, tag="intersection/1"):
     peer_size: int
     floor: int
     opened: bool
-    positions: list[int]
+    packed_positions: bytes
     statement: bytes
     signatures: dict[PartyId, bytes]
 
+    @property
+    def positions(self) -> Indices:
+        """Indices of the shared items in this party's list, in an order both parties share.
+
+        The j-th of both parties is the same customer. Empty unless ``opened``.
+        """
+        return np.frombuffer(self.packed_positions, dtype="<u4").astype(np.int64)
+
     def _is_consistent(self) -> bool:
-        if self.size is None:
-            return not self.opened and not self.positions
-        return (
-            0 <= self.size <= min(self.own_size, self.peer_size)
-            and self.opened == (self.size >= self.floor)
-            and len(self.positions) == (self.size if self.opened else 0)
-            and len(set(self.positions)) == len(self.positions)
-            and all(0 <= position < self.own_size for position in self.positions)
+        if not self.opened:
+            known = self.size is None or 0 <= self.size <= min(self.own_size, self.peer_size)
+            return known and not self.packed_positions
+        if self.size is None or not self.floor <= self.size <= min(self.own_size, self.peer_size):
+            return False
+        if len(self.packed_positions) != self.size * POSITION_BYTES:
+            return False
+        ascending = np.sort(self.positions)
+        return bool(
+            len(ascending) == 0
+            or (ascending[-1] < self.own_size and (ascending[1:] > ascending[:-1]).all())
         )
+
+
+def pack_positions(positions: Indices) -> bytes:
+    """Return ``positions``, each below 2^32, as :class:`Intersection` keeps them."""
+    return positions.astype("<u4").tobytes()

@@ -65,10 +65,11 @@ def compare_in_the_clear(scenario: Scenario, spec: JobSpec, suite: Suite) -> Poo
     sides = _read_both(scenario, suite)
     positions = _joined(sides, active=spec.active_party.party_id)
     active = sides[spec.active_party.party_id]
-    customers = [active.protocol_inputs[i] for i in positions[spec.active_party.party_id]]
+    customers = active.protocol_inputs[positions[spec.active_party.party_id]]
+    terms = spec.evaluation
     test = np.array(
         [
-            held_out(suite, spec.evaluation.split_seed, spec.evaluation.held_out_percent, customer)
+            held_out(suite, terms.split_seed, terms.held_out_percent, customer.tobytes())
             for customer in customers
         ],
         dtype=np.bool_,
@@ -109,10 +110,10 @@ def _read_both(scenario: Scenario, suite: Suite) -> dict[str, Dataset]:
 def _joined(sides: Mapping[str, Dataset], *, active: str) -> dict[str, npt.NDArray[np.int64]]:
     """Return each side's positions of the shared customers, in the active party's file order."""
     places = {
-        party: {customer: i for i, customer in enumerate(side.protocol_inputs)}
+        party: {customer.tobytes(): i for i, customer in enumerate(side.protocol_inputs)}
         for party, side in sides.items()
     }
-    shared = [c for c in sides[active].protocol_inputs if all(c in p for p in places.values())]
+    shared = [c for c in places[active] if all(c in place for place in places.values())]
     return {
         party: np.array([place[customer] for customer in shared], dtype=np.int64)
         for party, place in places.items()

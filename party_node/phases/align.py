@@ -92,7 +92,7 @@ def _intersect(context: PhaseContext, peer: str) -> Intersection:
             private_key=node.keys.signing_key,
             peer_public_key=node.pinned_keys()[peer],
         ),
-        inputs=context.inputs(*context.dataset.protocol_inputs),
+        inputs=context.inputs(context.dataset.protocol_inputs.tobytes()),
         encode_result=Intersection.to_bytes,
         decode_result=Intersection.from_bytes,
     )
@@ -137,7 +137,7 @@ def _common(
     """
     if len(context.passives) == 1:
         (intersection,) = found.values()
-        return np.array(intersection.positions, dtype=np.int64), intersection.statement
+        return intersection.positions, intersection.statement
     node, others = context.node, context.other_keys()
     active_role = partial(narrow_active, found) if context.is_active else None
     narrow = active_role or partial(narrow_passive, found[context.active], active=context.active)
@@ -281,17 +281,17 @@ def _record_end(
             },
             joint=joint if at == 0 else None,
         )
-    inputs = [context.dataset.protocol_inputs[p] for p in positions]
+    terms = spec.evaluation
     test = sum(
-        held_out(context.suite, spec.evaluation.split_seed, spec.evaluation.held_out_percent, item)
-        for item in inputs
+        held_out(context.suite, terms.split_seed, terms.held_out_percent, item.tobytes())
+        for item in context.dataset.protocol_inputs[positions]
     )
     context.event(
         connection,
         "align.created",
-        counts={"rows": len(inputs), "held_out": test, "train": len(inputs) - test},
+        counts={"rows": len(positions), "held_out": test, "train": len(positions) - test},
     )
-    run_gates(node, connection, context.job, "start", len(inputs))
+    run_gates(node, connection, context.job, "start", len(positions))
     node.checkpoint(connection)
 
 

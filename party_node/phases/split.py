@@ -42,7 +42,7 @@ def split(context: PhaseContext, repeat: int) -> tuple[Part, Part]:
                 context.suite,
                 terms.split_seed + repeat,
                 terms.held_out_percent,
-                dataset.protocol_inputs[index],
+                dataset.protocol_inputs[index].tobytes(),
             )
             for index in indices
         ],

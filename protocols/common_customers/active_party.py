@@ -79,8 +79,8 @@ def _intersect(
 ) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
     """Return the own items in every pair, and for each pair their places in its shared order.
 
-    All in the shared order of the first pair, which is a secret-keyed one and so says nothing
-    about anybody's list.
+    All in the shared order of the first pair. That is an order of the items' digests, or of tokens
+    made of them under secret keys: it says nothing about the order of anybody's list.
     """
     if set(pairs) != set(passives):
         raise LocalProtocolError("one intersection for each passive party is needed")
@@ -94,6 +94,6 @@ def _intersect(
     place_of = np.full((len(lists), own_size), -1, dtype=np.int64)
     for places, pair in zip(place_of, lists, strict=True):
         places[pair.positions] = np.arange(len(pair.positions))
-    first = np.array(lists[0].positions, dtype=np.int64)
+    first = lists[0].positions
     common = first[(place_of[:, first] >= 0).all(axis=0)]
     return common, [places[common] for places in place_of]

@@ -75,7 +75,7 @@ def narrow_passive(
     places = np.frombuffer(bytes(encoded), dtype=">u4").astype(np.int64)
     if places.max() >= len(pair.positions) or len(np.unique(places)) != len(places):
         raise RemoteProtocolError("CommonPositions: not distinct customers of the intersection")
-    positions: list[int] = np.array(pair.positions, dtype=np.int64)[places].tolist()
+    positions: list[int] = pair.positions[places].tolist()
     return own.result(told.common, positions, statement, signatures)
 
 

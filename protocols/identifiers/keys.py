@@ -13,6 +13,7 @@ from protocols.identifiers.normalise import RULES_VERSION, IdentifierKind
 from protocols.suite import Suite
 
 PROTOCOL_INPUT_DOMAIN = b"fedcrm/protocol-input"
+COMPOSITE_INPUT_DOMAIN = b"fedcrm/composite-input"
 NODE_TAG_DOMAIN = b"fedcrm/node-tag"
 HELD_OUT_DOMAIN = b"fedcrm/held-out"
 
@@ -29,7 +30,7 @@ def node_tag(suite: Suite, node_key: bytes, kind: IdentifierKind, normalised: by
     """
     if len(node_key) < MIN_NODE_KEY_BYTES:
         raise LocalProtocolError(f"a node key is at least {MIN_NODE_KEY_BYTES} bytes")
-    return suite.mac(node_key, _framed(NODE_TAG_DOMAIN, kind.encode("ascii"), normalised))
+    return suite.mac(node_key, framed(NODE_TAG_DOMAIN, kind.encode("ascii"), normalised))
 
 
 def protocol_input(suite: Suite, kind: IdentifierKind, normalised: bytes) -> bytes:
@@ -42,7 +43,7 @@ def protocol_input(suite: Suite, kind: IdentifierKind, normalised: bytes) -> byt
 
 def protocol_inputs(suite: Suite, kind: IdentifierKind, normalised: Sequence[bytes]) -> list[bytes]:
     """Return the :func:`protocol_input` of each identifier, in their order."""
-    frame = _framed(PROTOCOL_INPUT_DOMAIN, RULES_VERSION.encode("ascii"), kind.encode("ascii"))
+    frame = framed(PROTOCOL_INPUT_DOMAIN, RULES_VERSION.encode("ascii"), kind.encode("ascii"))
     return [
         suite.hash(frame + len(item).to_bytes(4, "big") + item)[:PROTOCOL_INPUT_BYTES]
         for item in normalised
@@ -61,10 +62,10 @@ def held_out(suite: Suite, split_seed: int, percent: int, protocol_input: bytes)
         raise LocalProtocolError("the split seed must be between 0 and 2^53 - 1")
     if len(protocol_input) != PROTOCOL_INPUT_BYTES:
         raise LocalProtocolError(f"a protocol input is {PROTOCOL_INPUT_BYTES} bytes")
-    digest = suite.hash(_framed(HELD_OUT_DOMAIN, split_seed.to_bytes(8, "big"), protocol_input))
+    digest = suite.hash(framed(HELD_OUT_DOMAIN, split_seed.to_bytes(8, "big"), protocol_input))
     return int.from_bytes(digest[:8], "big") * 100 < percent << 64
 
 
-def _framed(*fields: bytes) -> bytes:
+def framed(*fields: bytes) -> bytes:
     """Return the fields, each after its length in four bytes, so that no two lists collide."""
     return b"".join(len(field).to_bytes(4, "big") + field for field in fields)

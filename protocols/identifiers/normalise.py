@@ -30,13 +30,13 @@ MAX_LOCAL_PART_BYTES = 64
 MAX_LABEL_BYTES = 63
 
 _DIGITS = frozenset("0123456789")
-_PHONE_CHARACTERS = _DIGITS | frozenset("+ ()-.")
-_LABEL_CHARACTERS = _DIGITS | frozenset("abcdefghijklmnopqrstuvwxyz-")
-_EMAIL_SPECIALS = frozenset('"(),:;<>@[\\] ')  # RFC 5322 §3.2.3, without the dot; and the space
+PHONE_CHARACTERS = _DIGITS | frozenset("+ ()-.")
+LABEL_CHARACTERS = _DIGITS | frozenset("abcdefghijklmnopqrstuvwxyz-")
+EMAIL_SPECIALS = frozenset('"(),:;<>@[\\] ')  # RFC 5322 §3.2.3, without the dot; and the space
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
-_CHECK_WEIGHTS = tuple(pow(2, 17 - position, 11) for position in range(17))
-_CHECK_CHARACTERS = "10X98765432"
+CHECK_WEIGHTS = tuple(pow(2, 17 - position, 11) for position in range(17))
+CHECK_CHARACTERS = "10X98765432"
 _YEARS = range(1900, 2100)
 
 
@@ -116,7 +116,7 @@ def _plain_mobile(value: str) -> bytes | None:
     them begins like the country's trunk prefix, carrier codes or exit code, so that the library
     takes the eleven digits as they are; a test compares them over every range.
     """
-    if len(value) > _LONGEST_PLAIN:
+    if len(value) > LONGEST_PLAIN_PHONE:
         return None
     text = value if value.isascii() else unicodedata.normalize("NFKC", value)
     found = _MOBILE.fullmatch(text.strip().translate(_PUNCTUATION))
@@ -133,11 +133,11 @@ def _mobile_pattern() -> re.Pattern[str]:
 
 _MOBILE = _mobile_pattern()
 _PUNCTUATION = str.maketrans("", "", " ()-.")
-_LONGEST_PLAIN = 32
+LONGEST_PLAIN_PHONE = 32
 
 
 def _phone(text: str, region: str) -> str:
-    if not _PHONE_CHARACTERS.issuperset(text):
+    if not PHONE_CHARACTERS.issuperset(text):
         raise Unusable(Reason.BAD_CHARACTERS)
     try:
         number = phonenumbers.parse(text, region)
@@ -156,7 +156,7 @@ def _resident_id(text: str, _: str) -> str:
     text = text.upper()
     if len(text) != 18 or not _DIGITS.issuperset(text[:17]) or text[0] == "0":
         raise Unusable(Reason.MALFORMED)
-    if text[17] not in _CHECK_CHARACTERS:
+    if text[17] not in CHECK_CHARACTERS:
         raise Unusable(Reason.MALFORMED)
     try:
         born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
@@ -164,8 +164,8 @@ def _resident_id(text: str, _: str) -> str:
         raise Unusable(Reason.BAD_BIRTH_DATE) from None
     if born.year not in _YEARS:
         raise Unusable(Reason.BAD_BIRTH_DATE)
-    total = sum(weight * int(digit) for weight, digit in zip(_CHECK_WEIGHTS, text, strict=False))
-    if text[17] != _CHECK_CHARACTERS[total % 11]:
+    total = sum(weight * int(digit) for weight, digit in zip(CHECK_WEIGHTS, text, strict=False))
+    if text[17] != CHECK_CHARACTERS[total % 11]:
         raise Unusable(Reason.BAD_CHECKSUM)
     return text
 
@@ -178,10 +178,10 @@ def _email(text: str, _: str) -> str:
     local_part, at, domain = text.rpartition("@")
     if not at or not local_part or len(local_part.encode("utf-8")) > MAX_LOCAL_PART_BYTES:
         raise Unusable(Reason.MALFORMED)
-    if _EMAIL_SPECIALS.intersection(local_part):
+    if EMAIL_SPECIALS.intersection(local_part):
         raise Unusable(Reason.BAD_CHARACTERS)
     labels = domain.split(".")
-    if not all(_LABEL_CHARACTERS.issuperset(label) for label in labels):
+    if not all(LABEL_CHARACTERS.issuperset(label) for label in labels):
         raise Unusable(Reason.BAD_CHARACTERS)
     if len(labels) < 2 or not all(_is_label(label) for label in labels):
         raise Unusable(Reason.MALFORMED)

@@ -11,7 +11,7 @@ AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 IFMA = AVX512 | {"avx512ifma"}
 VAES = AVX512 | {"vaes", "aes"}
 GFNI = AVX512 | {"gfni", "avx512vbmi"}
-CLMUL = AVX512 | {"pclmul"}
+CLMUL = AVX512 | {"pclmul", "vpclmulqdq"}
 
 
 @cache

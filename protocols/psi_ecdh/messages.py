@@ -1,4 +1,4 @@
-"""The messages of ECDH-PSI (SPEC.md §3). Lists travel in chunks of ``CHUNK_ITEMS``."""
+"""The messages of ECDH-PSI (SPEC.md §3). Lists travel in chunks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import ClassVar, Literal, TypeAlias
 from protocols.arguments import MAX_CONTEXT_BYTES, MAX_ITEMS, MAX_NAME_CHARACTERS
 from protocols.wire import Message
 
-VERSION = "fedcrm-psi-ecdh/1"
-SIGNATURE_PREFIX = b"fedcrm/psi-size/v1\x00"
+VERSION = "fedcrm-psi-ecdh/2"
+SIGNATURE_PREFIX = b"fedcrm/psi-size/v2\x00"
 """Stands before a statement when it is signed: the same key signs other things elsewhere."""
 
 RoleName: TypeAlias = Literal["receiver", "sender"]
+Reveal: TypeAlias = Literal["list", "size"]
+To: TypeAlias = Literal["both", "receiver"]
 
-CHUNK_ITEMS = 1024
-MAX_ELEMENT_BYTES = 64
+CHUNK_ITEMS = 8192
+ELEMENT_BYTES = 32
+CHUNK_INDICES = 65536
 INDEX_BYTES = 4
 _ENVELOPE_BYTES = 64  # the type's name and the lengths around one byte string
 
@@ -31,6 +34,8 @@ class Terms(Message, frozen=True):
     role: RoleName
     context: bytes
     floor: int
+    reveal: Reveal
+    to: To
     size: int
 
     def __post_init__(self) -> None:
@@ -44,7 +49,7 @@ class Terms(Message, frozen=True):
 class BlindedItems(Message, frozen=True):
     """The next chunk of the sender's own items, hashed to the group and blinded: a H(x)."""
 
-    max_bytes: ClassVar[int] = CHUNK_ITEMS * MAX_ELEMENT_BYTES + _ENVELOPE_BYTES
+    max_bytes: ClassVar[int] = CHUNK_ITEMS * ELEMENT_BYTES + _ENVELOPE_BYTES
 
     elements: bytes
 
@@ -52,7 +57,7 @@ class BlindedItems(Message, frozen=True):
 class EvaluatedItems(Message, frozen=True):
     """The next chunk of the other party's items under both scalars, b a H(x), shuffled."""
 
-    max_bytes: ClassVar[int] = CHUNK_ITEMS * MAX_ELEMENT_BYTES + _ENVELOPE_BYTES
+    max_bytes: ClassVar[int] = CHUNK_ITEMS * ELEMENT_BYTES + _ENVELOPE_BYTES
 
     elements: bytes
 
@@ -73,6 +78,6 @@ class Opening(Message, frozen=True):
     were received, the j-th evaluated item came from.
     """
 
-    max_bytes: ClassVar[int] = CHUNK_ITEMS * INDEX_BYTES + _ENVELOPE_BYTES
+    max_bytes: ClassVar[int] = CHUNK_INDICES * INDEX_BYTES + _ENVELOPE_BYTES
 
     indices: bytes

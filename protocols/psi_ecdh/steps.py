@@ -1,36 +1,49 @@
 """The steps both roles of ECDH-PSI take, named as in SPEC.md §3.
 
 A step that sends or receives is a generator for ``yield from``; none draws randomness other than
-from the party's seed.
+from the party's seed. Lists of elements are arrays of bytes, one element to a row.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from protocols.arguments import check_floor, check_items, check_seed, check_session
-from protocols.errors import RemoteProtocolError, VerifyError
+from protocols.element_lists import chunks, turns
+from protocols.errors import LocalProtocolError, RemoteProtocolError, VerifyError
+from protocols.intersection import Intersection, pack_positions
+from protocols.kernels.sorting import sort_rows
 from protocols.psi_ecdh.messages import (
+    CHUNK_INDICES,
     CHUNK_ITEMS,
+    ELEMENT_BYTES,
     INDEX_BYTES,
     SIGNATURE_PREFIX,
     VERSION,
     BlindedItems,
     EvaluatedItems,
     Opening,
+    Reveal,
     RoleName,
     SizeStatement,
     Terms,
+    To,
 )
 from protocols.roles import PartyId, Progress, Receive, Role, Send
-from protocols.suite import InvalidElement, InvalidSignature, Suite, canonical
+from protocols.suite import (
+    Indices,
+    InvalidElement,
+    InvalidSignature,
+    Items,
+    Octets,
+    Suite,
+    canonical,
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Party:
     """One party's view of the run: who, on what terms, with which secrets."""
 
@@ -40,10 +53,14 @@ class Party:
     suite: Suite
     context: bytes
     floor: int
+    reveal: Reveal
+    to: To
     private_key: bytes = field(repr=False)
     peer_public_key: bytes
     seed: bytes = field(repr=False)
-    items: Sequence[bytes] = field(repr=False)
+    items: Items = field(repr=False)
+    sorted_items: Indices = field(init=False, repr=False)
+    """The order that sorts the items: that of the result."""
 
     def __post_init__(self) -> None:
         check_session(
@@ -55,18 +72,25 @@ class Party:
         )
         check_floor(self.floor)
         check_seed(self.seed)
-        check_items(self.items)
+        if self.reveal not in ("list", "size") or self.to not in ("both", "receiver"):
+            raise LocalProtocolError('reveal is "list" or "size", to is "both" or "receiver"')
+        object.__setattr__(self, "sorted_items", check_items(self.items))
 
     @property
     def size(self) -> int:
         """How many items this party brings."""
         return len(self.items)
 
+    @property
+    def both_learn_the_size(self) -> bool:
+        """Whether the intersection's size is for both parties, and signed."""
+        return self.reveal == "list" or self.to == "both"
+
     def purpose(self, name: str) -> bytes:
         """Return the label under which ``seed`` yields this role's randomness for ``name``."""
         return f"{VERSION} {self.role} {name}".encode("ascii")
 
-    def permutation(self, name: str, length: int) -> list[int]:
+    def permutation(self, name: str, length: int) -> Indices:
         """Return the secret permutation of ``range(length)`` that the seed gives ``name``."""
         return self.suite.stream(self.seed, self.purpose(name)).permutation(length)
 
@@ -83,6 +107,8 @@ def agree_on_terms(own: Party) -> Role[int]:
             role=own.role,
             context=own.context,
             floor=own.floor,
+            reveal=own.reveal,
+            to=own.to,
             size=own.size,
         ),
     )
@@ -104,129 +130,185 @@ def agree_on_terms(own: Party) -> Role[int]:
             f"Terms: peer's floor is {terms.floor}, ours {own.floor}; "
             "both must use the stricter one of the signed spec"
         )
+    if (terms.reveal, terms.to) != (own.reveal, own.to):
+        raise RemoteProtocolError(
+            f"Terms: peer would reveal the {terms.reveal} to {_recipient(terms.to)}, "
+            f"we the {own.reveal} to {_recipient(own.to)}; the signed spec says which"
+        )
     return terms.size
 
 
-def blind_and_send(own: Party, scalar: int) -> Role[tuple[list[int], bytes]]:
-    """Send the own items blinded, in a secret order; return that order and the list sent."""
+def _recipient(to: To) -> str:
+    return "both" if to == "both" else "the receiver"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blinded:
+    """Both parties' items under their owners' scalars, and what this party made of the peer's."""
+
+    order: Indices = field(repr=False)
+    """The j-th element sent is of the own item ``order[j]``."""
+    evaluated: Octets = field(repr=False)
+    """The peer's items under both scalars, in the order they came."""
+    own_digest: bytes
+    peer_digest: bytes
+    """Of the two blinded lists, for the statement."""
+
+
+def blind_and_evaluate(own: Party, peer_size: int) -> Role[Blinded]:
+    """Send the own items blinded, in a secret order; receive the peer's and multiply them.
+
+    Chunk by chunk in turn, so that both parties compute at the same time. Nothing made of the
+    peer's elements has been sent when this returns, and all of them are distinct by then.
+    """
     group = own.suite.group
+    scalar = group.random_scalar(own.suite.stream(own.seed, own.purpose("scalar")))
     # A session's own tag: the same item is another point in another session, so lists of
     # different runs cannot be compared even under a repeated scalar.
     dst = VERSION.encode("ascii") + b" " + own.suite.hash(own.context)
     order = own.permutation("order", own.size)
-    blinded = bytearray()
-    for start in range(0, own.size, CHUNK_ITEMS):
-        chunk = [own.items[index] for index in order[start : start + CHUNK_ITEMS]]
-        elements = group.hash_and_multiply(scalar, chunk, dst)
-        blinded += elements
-        yield Send(own.peer, BlindedItems(elements))
-        yield Progress("blind", start + len(chunk), own.size)
-    return order, bytes(blinded)
+    blinded = np.empty((own.size + peer_size, ELEMENT_BYTES), dtype=np.uint8)
+    own_blinded, peer_blinded = blinded[: own.size], blinded[own.size :]
+    evaluated = np.empty((peer_size, ELEMENT_BYTES), dtype=np.uint8)
+
+    for action, chunk in turns(chunks(own.size, CHUNK_ITEMS), chunks(peer_size, CHUNK_ITEMS)):
+        place = slice(chunk.start, chunk.stop)
+        if action == "send":
+            elements = group.hash_and_multiply(
+                scalar, np.take(own.items, order[place], axis=0), dst
+            )
+            own_blinded[place] = _rows(elements)
+            yield Send(own.peer, BlindedItems(elements))
+            yield Progress("blind", chunk.stop, own.size)
+        else:
+            message: BlindedItems = yield Receive(own.peer, BlindedItems)
+            chunk.check("BlindedItems", message.elements, ELEMENT_BYTES)
+            try:
+                evaluated[place] = _rows(group.multiply(scalar, message.elements))
+            except InvalidElement as error:
+                raise RemoteProtocolError(f"BlindedItems {chunk.name}: {error}") from None
+            peer_blinded[place] = _rows(message.elements)
+            yield Progress("evaluate", chunk.stop, peer_size)
+
+    sorted_, repeated = sort_rows(blinded)
+    if len(repeated):
+        # Our own are distinct. Two honest scalars never agree either: a peer that mirrors our
+        # messages back would see its "set" match ours whole, without holding one item.
+        mirrored = min(sorted_[repeated].min(), sorted_[repeated + 1].min()) < own.size
+        problem = "contains elements that we sent" if mirrored else "an element occurs twice"
+        raise RemoteProtocolError(f"BlindedItems: {problem}")
+    return Blinded(
+        order, evaluated, _digest(own.suite, own_blinded), _digest(own.suite, peer_blinded)
+    )
 
 
-def receive_and_evaluate(
-    own: Party, scalar: int, own_blinded: bytes, peer_size: int
-) -> Role[tuple[bytes, bytes]]:
-    """Receive the peer's blinded items; return them and their multiples, in the same order."""
-    group = own.suite.group
-    own_elements = set(_split(own_blinded, group.element_bytes))
-    seen: set[bytes] = set()
-    blinded, evaluated = bytearray(), bytearray()
-    for number, length in _chunks(peer_size):
-        message: BlindedItems = yield Receive(own.peer, BlindedItems)
-        where = f"BlindedItems {number}"
-        _check_length(where, message.elements, length, group.element_bytes)
-        _check_distinct(where, message.elements, group.element_bytes, seen)
-        # Two honest scalars never agree. A peer that mirrors our messages back would see its
-        # "set" match ours whole, without holding one item.
-        if not own_elements.isdisjoint(_split(message.elements, group.element_bytes)):
-            raise RemoteProtocolError(f"{where}: contains elements that we sent")
-        try:
-            evaluated += group.multiply(scalar, message.elements)
-        except InvalidElement as error:
-            raise RemoteProtocolError(f"{where}: {error}") from None
-        blinded += message.elements
-        yield Progress("evaluate", len(blinded) // group.element_bytes, peer_size)
-    return bytes(blinded), bytes(evaluated)
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluated:
+    """The items under both scalars, as far as this party has them."""
+
+    shuffle: Indices = field(repr=False)
+    """The j-th of the peer's evaluated items came from the ``shuffle[j]``-th blinded one."""
+    elements: Octets = field(repr=False)
+    """The own items, evaluated and shuffled by the peer, then the peer's, by this party."""
+    returned: int
+    """How many of the elements are the own items': all, or none if the size is not for us."""
+
+    @property
+    def own(self) -> Octets:
+        """The own items, evaluated and shuffled by the peer."""
+        return self.elements[: self.returned]
+
+    @property
+    def peer(self) -> Octets:
+        """The peer's items, evaluated and shuffled by this party."""
+        return self.elements[self.returned :]
 
 
-def send_shuffled(own: Party, evaluated: bytes) -> Role[tuple[list[int], bytes]]:
-    """Send the peer's evaluated items under a fresh secret shuffle; return shuffle and list."""
-    width = own.suite.group.element_bytes
-    elements = _split(evaluated, width)
-    shuffle = own.permutation("shuffle", len(elements))
-    shuffled = b"".join(elements[index] for index in shuffle)
-    step = CHUNK_ITEMS * width
-    for start in range(0, len(shuffled), step):
-        yield Send(own.peer, EvaluatedItems(shuffled[start : start + step]))
-    return shuffle, shuffled
+def exchange_evaluated(own: Party, blinded: Blinded) -> Role[Evaluated]:
+    """Shuffle and return the peer's evaluated items, and receive the own ones.
+
+    Where the size is for the Receiver alone it returns none: the Sender has nothing to compare.
+    """
+    sends = own.role == "sender" or own.both_learn_the_size
+    receives = own.role == "receiver" or own.both_learn_the_size
+    peer_size = len(blinded.evaluated)
+    returned = own.size if receives else 0
+    elements = np.empty((returned + peer_size, ELEMENT_BYTES), dtype=np.uint8)
+    evaluated = Evaluated(own.permutation("shuffle", peer_size), elements, returned)
+    np.take(blinded.evaluated, evaluated.shuffle, axis=0, out=evaluated.peer)
+
+    out = chunks(peer_size if sends else 0, CHUNK_ITEMS)
+    for action, chunk in turns(out, chunks(returned, CHUNK_ITEMS)):
+        place = slice(chunk.start, chunk.stop)
+        if action == "send":
+            yield Send(own.peer, EvaluatedItems(evaluated.peer[place].tobytes()))
+        else:
+            message: EvaluatedItems = yield Receive(own.peer, EvaluatedItems)
+            chunk.check("EvaluatedItems", message.elements, ELEMENT_BYTES)
+            try:
+                own.suite.group.check(message.elements)
+            except InvalidElement as error:
+                raise RemoteProtocolError(f"EvaluatedItems {chunk.name}: {error}") from None
+            evaluated.own[place] = _rows(message.elements)
+    return evaluated
 
 
-def receive_evaluated(own: Party) -> Role[bytes]:
-    """Receive the own items as the peer evaluated and shuffled them; return the list."""
-    group = own.suite.group
-    seen: set[bytes] = set()
-    evaluated = bytearray()
-    for number, length in _chunks(own.size):
-        message: EvaluatedItems = yield Receive(own.peer, EvaluatedItems)
-        where = f"EvaluatedItems {number}"
-        _check_length(where, message.elements, length, group.element_bytes)
-        _check_distinct(where, message.elements, group.element_bytes, seen)
-        try:
-            group.check(message.elements)
-        except InvalidElement as error:
-            raise RemoteProtocolError(f"{where}: {error}") from None
-        evaluated += message.elements
-    return bytes(evaluated)
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """The four lists of a run as both parties saw them, by whose items they hold."""
-
-    own_blinded: bytes
-    peer_blinded: bytes
-    own_evaluated: bytes
-    """The own items, evaluated and shuffled by the peer."""
-    peer_evaluated: bytes
-    """The peer's items, evaluated and shuffled by this party."""
-
-
-def state_size(own: Party, exchange: Exchange) -> tuple[bytes, list[bytes]]:
-    """Return the size statement and the shared evaluated elements, sorted.
+def match(own: Party, evaluated: Evaluated) -> Indices:
+    """Return which of the own evaluated items are the peer's too, as places in that list.
 
     Both lists hold every item of one party under both scalars, so that equal elements are equal
-    items; their order says nothing, for each was shuffled by the party that does not own it.
+    items; the places say nothing, for the peer shuffled the list.
     """
-    width = own.suite.group.element_bytes
-    own_elements = _split(exchange.own_evaluated, width)
-    peer_elements = _split(exchange.peer_evaluated, width)
-    shared = sorted(set(own_elements).intersection(peer_elements))
-    own_lists = (exchange.own_blinded, exchange.own_evaluated)
-    peer_lists = (exchange.peer_blinded, exchange.peer_evaluated)
+    order, repeated = sort_rows(evaluated.elements)
+    first, second = order[repeated], order[repeated + 1]
+    lower, higher = np.minimum(first, second), np.maximum(first, second)
+    # Of distinct elements each pair is an own one and a peer's, and no element is in two pairs.
+    ours, theirs = higher < own.size, lower >= own.size
+    pairs = ~(ours | theirs)
+    if ours.any() or _repeats(higher[pairs]):
+        raise RemoteProtocolError("EvaluatedItems: an element occurs twice")
+    if theirs.any() or _repeats(lower[pairs]):
+        # They differed by a point of low order, which our scalar cleared.
+        raise RemoteProtocolError("BlindedItems: two elements are one under our scalar")
+    return lower
+
+
+def _repeats(indices: Indices) -> bool:
+    ascending = np.sort(indices)
+    return bool((ascending[1:] == ascending[:-1]).any())
+
+
+def state(own: Party, blinded: Blinded, evaluated: Evaluated, size: int | None) -> bytes:
+    """Return the statement of the run, canonical JSON; ``size`` is None if only one learns it."""
+    peer_size = len(evaluated.peer)
+    own_lists = [blinded.own_digest]
+    peer_lists = [blinded.peer_digest]
+    if own.role == "receiver" or own.both_learn_the_size:
+        own_lists.append(_digest(own.suite, evaluated.own))
+    if own.role == "sender" or own.both_learn_the_size:
+        peer_lists.append(_digest(own.suite, evaluated.peer))
     if own.role == "receiver":
         receiver_id, sender_id = own.party, own.peer
-        lists = (*own_lists, *peer_lists)
+        lists = own_lists + peer_lists
     else:
         receiver_id, sender_id = own.peer, own.party
-        lists = (*peer_lists, *own_lists)
-    framed = ((len(elements).to_bytes(8, "big"), elements) for elements in lists)
-    transcript = own.suite.hash(*itertools.chain.from_iterable(framed))
-    statement = canonical.encode(
+        lists = peer_lists + own_lists
+    return canonical.encode(
         {
             "version": VERSION,
             "suite": own.suite.name,
             "context": own.context.hex(),
             "receiver": receiver_id,
             "sender": sender_id,
-            "sizes": {own.party: len(own_elements), own.peer: len(peer_elements)},
-            "intersection": len(shared),
+            "sizes": {own.party: own.size, own.peer: peer_size},
+            "reveal": own.reveal,
+            "to": own.to,
             "floor": own.floor,
-            "opened": len(shared) >= own.floor,
-            "transcript": transcript.hex(),
+            "intersection": size,
+            "opened": own.reveal == "list" and size is not None and size >= own.floor,
+            "transcript": own.suite.hash(*lists).hex(),
         }
     )
-    return statement, shared
 
 
 def sign_statement(own: Party, statement: bytes) -> bytes:
@@ -246,60 +328,64 @@ def check_statement(own: Party, statement: bytes, received: SizeStatement) -> by
     return received.signature
 
 
-def send_opening(own: Party, shuffle: list[int]) -> Role[None]:
+def send_opening(own: Party, shuffle: Indices) -> Role[None]:
     """Open the shuffle of the peer's evaluated items."""
-    indices = np.array(shuffle, dtype=">u4").tobytes()
-    step = CHUNK_ITEMS * INDEX_BYTES
-    for start in range(0, len(indices), step):
-        yield Send(own.peer, Opening(indices[start : start + step]))
+    for chunk in chunks(len(shuffle), CHUNK_INDICES):
+        indices = shuffle[chunk.start : chunk.stop].astype(">u4").tobytes()
+        yield Send(own.peer, Opening(indices))
 
 
-def receive_opening(own: Party) -> Role[list[int]]:
+def receive_opening(own: Party) -> Role[Indices]:
     """Receive the shuffle of the own evaluated items; raises unless it is a permutation."""
-    indices = bytearray()
-    for number, length in _chunks(own.size):
+    shuffle = np.empty(own.size, dtype=np.int64)
+    for chunk in chunks(own.size, CHUNK_INDICES):
         message: Opening = yield Receive(own.peer, Opening)
-        _check_length(f"Opening {number}", message.indices, length, INDEX_BYTES)
-        indices += message.indices
-    shuffle = np.frombuffer(bytes(indices), dtype=">u4")
-    if not np.array_equal(np.sort(shuffle), np.arange(own.size)):
+        chunk.check("Opening", message.indices, INDEX_BYTES)
+        shuffle[chunk.start : chunk.stop] = np.frombuffer(message.indices, dtype=">u4")
+    # As many indices as items, each below their number: a permutation if none is missing.
+    named = np.zeros(own.size, dtype=np.bool_)
+    if (shuffle < own.size).all():
+        named[shuffle] = True
+    if not named.all():
         raise RemoteProtocolError("Opening: not a permutation of our items")
-    opened: list[int] = shuffle.tolist()
-    return opened
+    return shuffle
 
 
-def locate(
-    own: Party, order: list[int], shuffle: list[int], own_evaluated: bytes, shared: list[bytes]
-) -> list[int]:
-    """Return, for each shared element in order, the index of the own item it belongs to."""
-    elements = _split(own_evaluated, own.suite.group.element_bytes)
-    item_of = {element: order[sent] for element, sent in zip(elements, shuffle, strict=True)}
-    return [item_of[element] for element in shared]
+def locate(own: Party, order: Indices, shuffle: Indices, shared: Indices) -> Indices:
+    """Return the own items at the places ``shared`` of the evaluated list, sorted by their bytes.
+
+    That order is the same at both parties, who hold the same shared items, and in every run.
+    """
+    is_shared = np.zeros(own.size, dtype=np.bool_)
+    is_shared[order[shuffle[shared]]] = True
+    return own.sorted_items[is_shared[own.sorted_items]]
 
 
-def _chunks(total: int) -> list[tuple[str, int]]:
-    """Return, for each chunk of a list of ``total``, its name in errors and its length."""
-    count = -(-total // CHUNK_ITEMS)
-    return [
-        (f"{number + 1} of {count}", min(CHUNK_ITEMS, total - number * CHUNK_ITEMS))
-        for number in range(count)
-    ]
+def result(
+    own: Party,
+    *,
+    peer_size: int,
+    size: int | None,
+    positions: Indices | None,
+    statement: bytes,
+    signatures: tuple[bytes, bytes],
+) -> Intersection:
+    """Return what this party ends with; ``signatures`` are its own and the peer's."""
+    return Intersection(
+        size=size,
+        own_size=own.size,
+        peer_size=peer_size,
+        floor=own.floor,
+        opened=positions is not None,
+        packed_positions=b"" if positions is None else pack_positions(positions),
+        statement=statement,
+        signatures=dict(zip((own.party, own.peer), signatures, strict=True)),
+    )
 
 
-def _split(data: bytes, width: int) -> list[bytes]:
-    return [data[start : start + width] for start in range(0, len(data), width)]
+def _rows(elements: bytes) -> Octets:
+    return np.frombuffer(elements, dtype=np.uint8).reshape(-1, ELEMENT_BYTES)
 
 
-def _check_length(where: str, data: bytes, length: int, width: int) -> None:
-    if len(data) != length * width:
-        raise RemoteProtocolError(
-            f"{where}: {len(data)} bytes, but the size in Terms asks for {length} x {width}"
-        )
-
-
-def _check_distinct(where: str, data: bytes, width: int, seen: set[bytes]) -> None:
-    """Add the elements to ``seen``; raises if one is there already."""
-    for element in _split(data, width):
-        if element in seen:
-            raise RemoteProtocolError(f"{where}: an element occurs twice")
-        seen.add(element)
+def _digest(suite: Suite, elements: Octets) -> bytes:
+    return suite.hash(elements.tobytes())

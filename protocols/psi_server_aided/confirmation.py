@@ -8,7 +8,7 @@ import numpy as np
 
 from protocols.arguments import check_floor, check_seed, check_session
 from protocols.errors import LocalProtocolError, RemoteProtocolError, VerifyError
-from protocols.intersection import Intersection
+from protocols.intersection import Intersection, pack_positions
 from protocols.psi_server_aided.key_agreement import TokenKeys
 from protocols.psi_server_aided.messages import (
     SIGNATURE_PREFIX,
@@ -22,7 +22,7 @@ from protocols.psi_server_aided.messages import (
 from protocols.psi_server_aided.token_list import OwnTokens, as_array
 from protocols.roles import PartyId, Receive, Role, Send
 from protocols.session.countersign import countersign
-from protocols.suite import Suite, canonical
+from protocols.suite import Indices, Suite, canonical
 
 COORDINATOR = "coordinator"
 
@@ -106,7 +106,7 @@ def confirm_matches(
         peer_size=answer.peer_size,
         floor=floor,
         opened=answer.opened,
-        positions=positions,
+        packed_positions=pack_positions(positions),
         statement=statement,
         signatures=signatures,
     )
@@ -114,7 +114,7 @@ def confirm_matches(
 
 def _read_answer(
     answer: MatchAnswer, own: OwnTokens, context: bytes, floor: int
-) -> tuple[bytes, list[int]]:
+) -> tuple[bytes, Indices]:
     """Return the matched tokens, sorted, and the index of the own item behind each."""
     if len(own.tokens) != len(own.order) * TOKEN_BYTES:
         raise LocalProtocolError("tokens and their order are of different lengths")
@@ -125,7 +125,7 @@ def _read_answer(
     if answer.context != context or answer.own_size != len(own.order):
         raise RemoteProtocolError("MatchAnswer: made for another run", party=COORDINATOR)
     if not answer.opened:
-        return b"", []
+        return b"", np.empty(0, dtype=np.int64)
     bits = np.unpackbits(np.frombuffer(answer.matched, np.uint8), count=answer.own_size)
     places = np.flatnonzero(bits)
     if not floor <= len(places) <= answer.peer_size:
@@ -133,8 +133,7 @@ def _read_answer(
             "MatchAnswer: opened fewer matches than the floor, or more than the peer has items",
             party=COORDINATOR,
         )
-    positions: list[int] = own.order[places].tolist()
-    return as_array(own.tokens)[places].tobytes(), positions
+    return as_array(own.tokens)[places].tobytes(), own.order[places]
 
 
 def _check_outcome(terms: MatchTerms, answer: MatchAnswer, floor: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from protocols.arguments import check_items
 from protocols.psi_server_aided.key_agreement import TokenKeys
 from protocols.psi_server_aided.messages import TOKEN_BYTES
-from protocols.suite import Suite
+from protocols.suite import Indices, Items, Suite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,19 +19,19 @@ class OwnTokens:
 
     tokens: bytes = field(repr=False)
     """16 bytes each, strictly increasing as byte strings."""
-    order: npt.NDArray[np.intp] = field(repr=False)
+    order: Indices = field(repr=False)
     """Index of the item that the j-th token was made of."""
 
 
-def tokens(items: Sequence[bytes], keys: TokenKeys, suite: Suite) -> OwnTokens:
+def tokens(items: Items, keys: TokenKeys, suite: Suite) -> OwnTokens:
     """Return the token of every item, E(K_t, MAC(K_h, item)[:16]), sorted (SPEC.md §3.2).
 
-    ``items`` are distinct 32-byte digests. Sorting needs no randomness, so that the list is the
-    same bytes whenever it is made again, and its order says nothing that the set of tokens does
-    not: the tokens are pseudorandom. Raises ``LocalProtocolError`` for unusable items.
+    ``items`` are distinct 32-byte digests, shape (n, 32). Sorting needs no randomness, so that the
+    list is the same bytes whenever it is made again, and its order says nothing that the set of
+    tokens does not: the tokens are pseudorandom. Raises ``LocalProtocolError`` for unusable items.
     """
     check_items(items)
-    hashed = b"".join(suite.mac(keys.hash_key, item)[:TOKEN_BYTES] for item in items)
+    hashed = b"".join(suite.mac(keys.hash_key, item.tobytes())[:TOKEN_BYTES] for item in items)
     unsorted = as_array(suite.encrypt_blocks(keys.token_key, hashed))
     order = np.argsort(unsorted, kind="stable")
     return OwnTokens(unsorted[order].tobytes(), order)

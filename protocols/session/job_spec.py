@@ -185,13 +185,13 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse specs that contradict themselves; the law's questions are ``compliance/``'s."""
-        _check_id("job_id", self.job_id)
-        _check_reference("agreement", self.agreement)
+        check_id("job_id", self.job_id)
+        check_reference("agreement", self.agreement)
         if self.proposed_by:  # that nobody is named is gate G22's to refuse, and to record
-            _check_reference("proposed_by", self.proposed_by)
+            check_reference("proposed_by", self.proposed_by)
         ids = [party.party_id for party in self.parties]
         for party_id in ids:
-            _check_id("party_id", party_id)
+            check_id("party_id", party_id)
         if len(set(ids)) != len(ids):
             raise ValueError("party ids must differ")
         if len({party.public_key for party in self.parties}) != len(ids):
@@ -214,8 +214,8 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
             raise ValueError("the parties' identifiers are of different kinds: none would match")
         if not {output.recipient for output in self.outputs} <= set(ids):
             raise ValueError("an output's recipient is not a party of the job")
-        created = _instant("created_at", self.created_at)
-        if _instant("expires_at", self.expires_at) <= created:
+        created = check_instant("created_at", self.created_at)
+        if check_instant("expires_at", self.expires_at) <= created:
             raise ValueError("expires_at must be later than created_at")
         if any(unicodedata.category(c) in _MISLEADING for t in _texts(self) for c in t):
             # An officer approves what is shown: control and format characters can hide or
@@ -263,15 +263,17 @@ def decode_spec(data: bytes) -> JobSpec:
     try:
         return msgspec.convert(canonical.decode(data), JobSpec)
     except (canonical.CanonicalError, msgspec.ValidationError) as error:
-        raise DecodeError(f"not a valid JobSpec: {_shortened(str(error))}") from None
+        raise DecodeError(f"not a valid JobSpec: {shortened(str(error))}") from None
 
 
-def _check_id(name: str, value: str) -> None:
+def check_id(name: str, value: str) -> None:
+    """Refuse what is no job or party id; raises ``ValueError``."""
     if not _ID.fullmatch(value):
         raise ValueError(f"{name} must be 1 to 100 ASCII letters (at least one), digits, . _ or -")
 
 
-def _check_reference(name: str, value: str) -> None:
+def check_reference(name: str, value: str) -> None:
+    """Refuse what is no short reference; raises ``ValueError``."""
     if not _REFERENCE.fullmatch(value):
         raise ValueError(f"{name} must be a short reference without spaces, not shaped like an ID")
 
@@ -289,7 +291,8 @@ def _decimal(name: str, text: str) -> Decimal:
     return Decimal(text)
 
 
-def _instant(name: str, text: str) -> datetime:
+def check_instant(name: str, text: str) -> datetime:
+    """Return the time ``text`` states; raises ``ValueError``."""
     try:
         when = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
     except ValueError:
@@ -311,7 +314,7 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(getattr(value, name))
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
     """Return the reason as it may stand in a log: the proposer's words in it are bounded."""
     shown = "".join(c if c.isprintable() else "?" for c in text)
     return shown if len(shown) <= 200 else shown[:197] + "..."

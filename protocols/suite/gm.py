@@ -2,29 +2,52 @@
 
 SM3 (GB/T 32905-2016), SM4 (GB/T 32907-2016) in GCM (RFC 8998 §2, NIST SP 800-38D) and counter
 mode come from OpenSSL through ``cryptography``; SM2 signatures (GB/T 32918.2-2016) from
-``gmssl``; the batch arithmetic on the SM2 curve is this package's own.
+``gmssl``. The batch arithmetic on the SM2 curve, and SM3 and SM4 in bulk, are this project's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.hashes import SM3
 
-from protocols.suite import sm2_agreement, sm2_curve, sm2_keys, sm2_signature
-from protocols.suite.interface import Group
+from protocols.suite import points, sm2_agreement, sm2_curve, sm2_keys, sm2_signature
+from protocols.suite.interface import Group, Indices, Octets, PointGroup, Words
+from protocols.suite.keystream import BULK_BYTES, Blocks, CounterMode
 from protocols.suite.symmetric import SymmetricSuite
 
 
+class _Sm4CounterMode(CounterMode):
+    """SM4's key stream: OpenSSL's for short reads, for long ones the kernel's if there is one."""
+
+    def __init__(self, suite: GmSuite, key: bytes) -> None:
+        super().__init__(SM4(key))
+        self._suite = suite
+        self._key = key
+
+    def write(self, first: int, zeros: Octets) -> None:
+        """Write the stream over ``zeros``, from block ``first`` on."""
+        if len(zeros) < BULK_BYTES or self._suite.kernels != "avx512":
+            super().write(first, zeros)
+            return
+        from protocols.kernels import sm4  # noqa: PLC0415 - loads numba
+
+        sm4.count_blocks(first, zeros.ctypes.data, len(zeros), sm4.expand_key(self._key))
+
+
 class GmSuite(SymmetricSuite):
-    """:class:`~protocols.suite.interface.Suite` of SM2, SM3 and SM4. It holds no state."""
+    """:class:`~protocols.suite.interface.Suite` of SM2, SM3 and SM4. It holds no secret."""
 
     name = "gm"
     hash_function = SM3
     block_cipher = SM4
     key_bytes = 16
 
-    def __init__(self) -> None:
-        self.group: Group = sm2_curve.Sm2Group()
+    def __init__(self, kernels: str) -> None:
+        super().__init__(kernels)
         self.primitives = {
             "hash": "SM3",
             "message authentication": "HMAC-SM3",
@@ -34,9 +57,36 @@ class GmSuite(SymmetricSuite):
             "tokens": "SM4",
             "signature": "SM2",
             "key agreement": "ephemeral Diffie-Hellman on the SM2 curve",
+            "points": "SM2 curve",
+            "correlation-robust hash": "SM4 (Matyas-Meyer-Oseas)",
             "intersection": "SM2 curve",
             "hash to curve": sm2_curve.SUITE_ID.decode("ascii"),
         }
+
+    def _group(self) -> Group:
+        """The group of Diffie-Hellman PSI."""
+        return sm2_curve.Sm2Group(self.kernels)
+
+    group = cached_property(_group)
+
+    def _points(self) -> PointGroup:
+        """The group of base oblivious transfers and homomorphic values."""
+        return points.Sm2Points(self.kernels)
+
+    points = cached_property(_points)
+
+    def _digest_many(self, prefix: bytes, data: Octets, offsets: Indices, framed: bool) -> Octets:
+        from protocols.kernels import sm3  # noqa: PLC0415 - loads numba
+
+        return sm3.digest_many(prefix, data, offsets, framed=framed)
+
+    def _block_hash_kernel(self, key: bytes) -> tuple[Callable[[Words, Words, Any], None], Any]:
+        from protocols.kernels import sm4  # noqa: PLC0415 - loads numba
+
+        return sm4.hash_blocks, sm4.expand_key(key)
+
+    def _counter_mode(self, key: bytes) -> Blocks:
+        return _Sm4CounterMode(self, key)
 
     def generate_signing_key(self, seed: bytes) -> tuple[bytes, bytes]:
         """Return (private key, public key), deterministic in a secret seed of 32 bytes."""

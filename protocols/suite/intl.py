@@ -1,30 +1,35 @@
 """The international suite: SHA-256, AES-256, Ed25519 and Curve25519.
 
 SHA-256 (FIPS 180-4), HMAC (FIPS 198-1), AES-256 (FIPS 197) in GCM (NIST SP 800-38D) and counter
-mode, Ed25519 (RFC 8032) and X25519 (RFC 7748) all come from OpenSSL through ``cryptography``; the
-encoding of items to the curve (RFC 9380, over SHA-512) is this package's own.
+mode, Ed25519 (RFC 8032) and X25519 (RFC 7748) all come from OpenSSL through ``cryptography``. The
+encoding of items to the curve (RFC 9380, over SHA-512), P-256 (NIST SP 800-186), and SHA-256,
+AES-128 and Curve25519 in bulk are this project's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from protocols.suite import curve25519, ed25519_signature
-from protocols.suite.interface import Group
+from protocols.suite import curve25519, ed25519_signature, points
+from protocols.suite.interface import Group, Indices, Octets, PointGroup, Words
 from protocols.suite.symmetric import SymmetricSuite
 
 
 class IntlSuite(SymmetricSuite):
-    """:class:`~protocols.suite.interface.Suite` of SHA-256, AES-256 and Curve25519, stateless."""
+    """:class:`~protocols.suite.interface.Suite` of SHA-256, AES and Curve25519; without secrets."""
 
     name = "intl"
     hash_function = SHA256
     block_cipher = AES
     key_bytes = 32
 
-    def __init__(self) -> None:
-        self.group: Group = curve25519.Curve25519Group()
+    def __init__(self, kernels: str) -> None:
+        super().__init__(kernels)
         self.primitives = {
             "hash": "SHA-256",
             "message authentication": "HMAC-SHA-256",
@@ -34,9 +39,33 @@ class IntlSuite(SymmetricSuite):
             "tokens": "AES-256",
             "signature": "Ed25519",
             "key agreement": "X25519",
+            "points": "P-256",
+            "correlation-robust hash": "AES-128 (Matyas-Meyer-Oseas)",
             "intersection": "Curve25519",
             "hash to curve": curve25519.SUITE_ID.decode("ascii"),
         }
+
+    def _group(self) -> Group:
+        """The group of Diffie-Hellman PSI."""
+        return curve25519.Curve25519Group(self.kernels)
+
+    group = cached_property(_group)
+
+    def _points(self) -> PointGroup:
+        """The group of base oblivious transfers and homomorphic values."""
+        return points.P256Points(self.kernels)
+
+    points = cached_property(_points)
+
+    def _digest_many(self, prefix: bytes, data: Octets, offsets: Indices, framed: bool) -> Octets:
+        from protocols.kernels import sha2  # noqa: PLC0415 - loads numba
+
+        return sha2.sha256_many(prefix, data, offsets, framed=framed)
+
+    def _block_hash_kernel(self, key: bytes) -> tuple[Callable[[Words, Words, Any], None], Any]:
+        from protocols.kernels import aes  # noqa: PLC0415 - loads numba
+
+        return aes.hash_blocks, aes.expand_key(key)
 
     def generate_signing_key(self, seed: bytes) -> tuple[bytes, bytes]:
         """Return (private key, public key), deterministic in a secret seed of 32 bytes."""

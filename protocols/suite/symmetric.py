@@ -6,26 +6,43 @@ computed by OpenSSL through ``cryptography``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
-from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB, GCM
+from cryptography.hazmat.primitives.ciphers.modes import ECB, GCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from protocols.suite.interface import OpenError, RandomStream
-from protocols.suite.keystream import Keystream
+from protocols.suite import block_hash
+from protocols.suite.interface import (
+    BlockHash,
+    Indices,
+    Octets,
+    OpenError,
+    RandomStream,
+    Words,
+)
+from protocols.suite.keystream import Blocks, CounterMode, Keystream
 
 SEED_BYTES = 32
 TAG_BYTES = 16
 BLOCK_BYTES = 16
+BULK_VALUES = 1024  # so many digests are worth loading a kernel for: OpenSSL takes a millisecond
 STREAM_LABEL = b"fedcrm/stream/1"
 
 
-class SymmetricSuite:
+class SymmetricSuite(ABC):
     """The half of a :class:`~protocols.suite.interface.Suite` that needs no public key.
 
-    A suite names its hash function (32-byte digests), its block cipher and that cipher's key size.
+    A suite names its hash function (32-byte digests), its block cipher and that cipher's key size,
+    and the kernels that compute these in bulk.
     """
 
     hash_function: type[hashes.SM3 | hashes.SHA256]
@@ -34,12 +51,64 @@ class SymmetricSuite:
     key_bytes: int
     nonce_bytes = 12
 
+    def __init__(self, kernels: str) -> None:
+        self._wanted_kernels = kernels
+
+    def _chosen_kernels(self) -> str:
+        """Which twin computes in bulk: ``avx512`` or ``portable``."""
+        if self._wanted_kernels == "auto":
+            from protocols.kernels import cpu  # noqa: PLC0415 - loads numba
+
+            wanted = cpu.IFMA | cpu.VAES | cpu.GFNI | cpu.CLMUL
+            return "avx512" if cpu.has(wanted) else "portable"
+        return self._wanted_kernels
+
+    # Not a decorator, which the type checker takes for read-only, unlike the attribute of Suite.
+    kernels = cached_property(_chosen_kernels)
+
     def hash(self, *parts: bytes) -> bytes:
         """Return the 32-byte digest of the parts' concatenation."""
         digest = hashes.Hash(self.hash_function())
         for part in parts:
             digest.update(part)
         return digest.finalize()
+
+    def hash_many(self, prefix: bytes, data: Octets, offsets: Indices, *, framed: bool) -> Octets:
+        """Return the digest of ``prefix`` and each value, shape (n, 32).
+
+        Value i is ``data[offsets[i]:offsets[i + 1]]``; ``framed`` puts its length, four bytes big
+        endian, between. Raises ``ValueError`` for offsets that do not ascend within the data.
+        """
+        _check_values(data, offsets, framed)
+        if len(offsets) > BULK_VALUES:
+            return self._digest_many(prefix, data, offsets, framed)
+        digests = bytearray()
+        begun = hashes.Hash(self.hash_function())
+        begun.update(prefix)
+        octets, bounds = data.data, offsets.tolist()
+        for start, stop in pairwise(bounds):
+            digest = begun.copy()
+            if framed:
+                digest.update((stop - start).to_bytes(4, "big"))
+            digest.update(octets[start:stop])
+            digests += digest.finalize()
+        return np.frombuffer(digests, np.uint8).reshape(-1, self.digest_bytes)
+
+    @abstractmethod
+    def _digest_many(self, prefix: bytes, data: Octets, offsets: Indices, framed: bool) -> Octets:
+        """Compute :meth:`hash_many` by a kernel, which any processor can run."""
+
+    def block_hash(self, key: bytes) -> BlockHash:
+        """Return the fixed-key hash of a 16-byte key, x -> E(x) xor x."""
+        if len(key) != block_hash.KEY_BYTES:
+            raise ValueError(f"a block hash takes a {block_hash.KEY_BYTES}-byte key")
+        if self.kernels == "avx512":
+            return block_hash.KernelBlockHash(*self._block_hash_kernel(key))
+        return block_hash.PortableBlockHash(self.block_cipher(key))
+
+    @abstractmethod
+    def _block_hash_kernel(self, key: bytes) -> tuple[Callable[[Words, Words, Any], None], Any]:
+        """Return the kernel of :meth:`block_hash` and the key in the form it takes."""
 
     def mac(self, key: bytes, *parts: bytes) -> bytes:
         """Return the 32-byte HMAC of the parts' concatenation."""
@@ -57,7 +126,10 @@ class SymmetricSuite:
         if len(seed) < SEED_BYTES:
             raise ValueError(f"a seed must be at least {SEED_BYTES} bytes")
         key = self.derive(seed, STREAM_LABEL + info, self.key_bytes)
-        return Keystream(Cipher(self.block_cipher(key), CTR(bytes(BLOCK_BYTES))))
+        return Keystream(self._counter_mode(key))
+
+    def _counter_mode(self, key: bytes) -> Blocks:
+        return CounterMode(self.block_cipher(key))
 
     def seal(self, key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
         """Return GCM ciphertext and its 16-byte tag; a nonce serves once per key."""
@@ -107,3 +179,17 @@ class SymmetricSuite:
                 if nonce is not None
                 else f"{cipher} takes a {self.key_bytes}-byte key"
             )
+
+
+def _check_values(data: Octets, offsets: Indices, framed: bool) -> None:
+    if data.dtype != np.uint8 or data.ndim != 1 or not data.flags.c_contiguous:
+        raise ValueError("the values' data must be one contiguous row of bytes")
+    if offsets.dtype != np.int64 or offsets.ndim != 1 or not len(offsets):
+        raise ValueError("offsets must be 64-bit integers, one more than there are values")
+    if offsets.min() < 0 or offsets.max() > len(data):  # before a difference could overflow
+        raise ValueError("offsets must ascend within the data")
+    lengths = np.diff(offsets)
+    if (lengths < 0).any():
+        raise ValueError("offsets must ascend within the data")
+    if framed and len(lengths) and lengths.max() >> 32:
+        raise ValueError("a framed value must be shorter than 2^32 bytes")

@@ -306,6 +306,8 @@ CHINESE: Strings = {
     "use_agreement": "密钥协商",
     "use_hash_to_curve": "求交时把标识符映射为曲线上的点",
     "use_inside_hash_to_curve": "仅用于映射到曲线的过程之中",
+    "use_robust_hash": "高速求交内部的摘要",
+    "use_points": "不经意传输和加密求和所用的曲线点",
     "use_homomorphic": "对加密梯度求和",
     "use_entropy": "生成新的种子、密钥和随机数",
     "use_transport": "机构之间的传输",

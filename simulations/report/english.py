@@ -326,6 +326,8 @@ ENGLISH: Strings = {
     "use_agreement": "agreeing on keys",
     "use_hash_to_curve": "identifiers to points of the curve, for the intersection",
     "use_inside_hash_to_curve": "inside the hash to the curve, and nowhere else",
+    "use_robust_hash": "digests inside the fast intersection",
+    "use_points": "points of oblivious transfers and encrypted sums",
     "use_homomorphic": "adding up encrypted gradients",
     "use_entropy": "fresh seeds, keys and nonces",
     "use_transport": "transport between organisations",

@@ -61,9 +61,18 @@ _USES = {
     "SM2_XMD:SM3_SSWU_NU_": "hash_to_curve",
     "curve25519_XMD:SHA-512_ELL2_NU_": "hash_to_curve",
     "SHA-512": "inside_hash_to_curve",
+    "SM4 (Matyas-Meyer-Oseas)": "robust_hash",
+    "AES-128 (Matyas-Meyer-Oseas)": "robust_hash",
+    "AES-128-ECB": "robust_hash",
+    "P-256": "points",
     "Paillier": "homomorphic",
     OS_RANDOM: "entropy",
     "TLS": "transport",
+    "X.509": "transport",
+    "key file": "transport",
+    "ECDSA": "transport",
+    "EC": "transport",
+    "EC secp256r1": "transport",
 }
 """What a run uses a primitive for, by the names of ``party_node.primitive_trace``."""
 

@@ -106,6 +106,10 @@ _TEXTS = (
         "the suite inside it. Does not occur in simulations",
         "机构之间的外层传输；其中的内容另由密码套件保护。模拟运行中不出现",
     ),
+    (
+        "the certificate of the outer TLS; does not occur in simulations",
+        "机构之间外层 TLS 传输所用的证书。模拟运行中不出现",
+    ),
     ("operating system's random source", "操作系统随机源"),
     # Conditions of gates
     (

@@ -259,7 +259,7 @@ def test_key_is_expected_in_its_own_suite_only() -> None:
     bank, _ = pair()
     trust, key = trust_of(bank), bank.identity.public_key
     assert trust.expects(SUITE, "bank", key)
-    assert not trust.expects(OtherSuite(), "bank", key)
+    assert not trust.expects(OtherSuite("portable"), "bank", key)
     assert not trust.expects(SUITE, "bank", key[:-1])
 
 

@@ -53,7 +53,7 @@ def test_a_csv_must_be_read_row_by_row(tmp_path: Path) -> None:
     assert list(dataset.source_rows) == [1, 2, 3, 4]
     assert dataset.source_rows.dtype == np.int64
     assert (dataset.rows_in_file, dataset.rejects, rejects_of(path)) == (4, {}, [])
-    assert dataset.protocol_inputs == [
+    assert [row.tobytes() for row in dataset.protocol_inputs] == [
         protocol_input(SUITE, "opaque", identifier) for identifier in dataset.identifiers
     ]
     assert [column.name for column in dataset.table.columns] == ["amount", "city"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from protocols.common_customers import CommonCustomers, narrow_active, narrow_passive
-from protocols.intersection import Intersection
+from protocols.intersection import Intersection, pack_positions
 from protocols.roles import Role
 from protocols.suite import get_suite
 from tests.drive import Transcript, drive
@@ -46,7 +48,9 @@ def pairs_of(lists: Lists, orders: Mapping[str, Sequence[int]] | None = None) ->
                 peer_size=len(theirs),
                 floor=1,
                 opened=bool(shared),
-                positions=[list(mine).index(number) for number in shared],
+                packed_positions=pack_positions(
+                    np.array([list(mine).index(number) for number in shared], dtype=np.int64)
+                ),
                 statement=statement,
                 signatures={},
             )

@@ -199,7 +199,7 @@ def test_ids_that_are_not_ascii_are_the_callers_mistake():
 
 
 ACTIVE_VIEWS = {passive: pair[0] for passive, pair in PAIRS.items()}
-REFUSED = msgspec.structs.replace(ACTIVE_VIEWS["insurer"], opened=False, positions=[])
+REFUSED = msgspec.structs.replace(ACTIVE_VIEWS["insurer"], opened=False, packed_positions=b"")
 
 
 @pytest.mark.parametrize(

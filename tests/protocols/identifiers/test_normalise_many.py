@@ -61,13 +61,13 @@ def mixed_phones(count: int) -> list[str]:
     return phones
 
 
-def test_a_hundred_thousand_phones_must_be_spelled_as_one_by_one() -> None:
-    phones = mixed_phones(100_000)
+def test_mixed_phones_must_be_spelled_as_one_by_one() -> None:
+    phones = mixed_phones(20_000)
     expected = [one_by_one("phone", phone) for phone in phones]
     assert together("phone", phones) == expected
     usable = sum(isinstance(e, bytes) for e in expected)
     quick = sum(_plain_mobile(phone) is not None for phone in phones)
-    assert 30_000 < quick <= usable < 90_000
+    assert 6_000 < quick <= usable < 18_000
 
 
 @pytest.mark.parametrize("tail", ["000000", "123456", "999999"])

@@ -58,9 +58,7 @@ def test_columns_sum_to_the_product(values):
     table[:10] = np.array(values, dtype=np.uint64).reshape(10, LANES)
     run(table)
     for lane in range(LANES):
-        x, y = (
-            sum(int(table[at + k, lane]) << 52 * k for k in range(LIMBS)) for at in (0, LIMBS)
-        )
+        x, y = (sum(int(table[at + k, lane]) << 52 * k for k in range(LIMBS)) for at in (0, LIMBS))
         for at, expected in ((10, x * y), (30, x * x)):
             low = sum(int(table[at + k, lane]) << 52 * k for k in range(COLUMNS))
             high = sum(int(table[at + COLUMNS + k, lane]) << 52 * k for k in range(COLUMNS))

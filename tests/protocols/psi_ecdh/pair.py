@@ -6,20 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from protocols.errors import ProtocolError
 from protocols.intersection import Intersection
 from protocols.psi_ecdh import receiver, sender
 from protocols.roles import Role, Send
-from protocols.suite import get_suite
+from protocols.suite import Items, get_suite
 from protocols.wire import Message
 from tests.drive import Transcript, drive
 
-SUITE = get_suite("gm")
-KEYS = {
-    "bank": SUITE.generate_signing_key(b"\x01" * 32),
-    "retailer": SUITE.generate_signing_key(b"\x02" * 32),
-}
+SUITE = get_suite("gm", "portable")
+INTL = get_suite("intl", "portable")
 SEEDS = {"bank": b"\x03" * 32, "retailer": b"\x04" * 32}
+KEYS = {
+    suite.name: {
+        party: suite.generate_signing_key(bytes([number]) * 32)
+        for number, party in enumerate(SEEDS, 1)
+    }
+    for suite in (SUITE, INTL)
+}
 PLAY = {"bank": receiver, "retailer": sender}
 PEER = {"bank": "retailer", "retailer": "bank"}
 
@@ -30,19 +36,24 @@ def item(number: int) -> bytes:
     return SUITE.hash(b"item", number.to_bytes(4, "big"))
 
 
-def items(numbers: Sequence[int]) -> list[bytes]:
-    return [item(number) for number in numbers]
+def rows(digests: Sequence[bytes], width: int = 32) -> Items:
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, width)
+
+
+def items(numbers: Sequence[int]) -> Items:
+    return rows([item(number) for number in numbers])
 
 
 def arguments(party: str, **changed: Any) -> dict[str, Any]:
+    keys = KEYS[changed.get("suite", SUITE).name]
     return {
         "party": party,
         "peer": PEER[party],
         "suite": SUITE,
         "context": b"spec digest and attempt",
         "floor": 1,
-        "private_key": KEYS[party][0],
-        "peer_public_key": KEYS[PEER[party]][1],
+        "private_key": keys[party][0],
+        "peer_public_key": keys[PEER[party]][1],
         "seed": SEEDS[party],
         **changed,
     }
@@ -60,8 +71,8 @@ class Refusals:
 
 
 def watched(
-    party: str, inner: Role[Intersection], refusals: Refusals, alter: Alter | None = None
-) -> Role[Intersection]:
+    party: str, inner: Role[Any], refusals: Refusals, alter: Alter | None = None
+) -> Role[Any]:
     """Run ``inner``, replacing each message it sends by what ``alter`` makes of it."""
     value = None
     while True:

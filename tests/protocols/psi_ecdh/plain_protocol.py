@@ -1,7 +1,6 @@
 """A second implementation of the whole protocol, from SPEC.md §3 and §4, in plain integers.
 
-It computes both parties at once and uses nothing of ``protocols``: the group, hash, stream and
-signature are those of ``tests.protocols.suite.plain_gm``, and MessagePack is written by hand.
+It computes both parties at once and uses nothing of ``protocols``.
 """
 
 from __future__ import annotations
@@ -9,10 +8,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from tests.protocols.plain_suites import PlainSuite, pack
 from tests.protocols.suite import plain_gm
 
-VERSION = "fedcrm-psi-ecdh/1"
-CHUNK = 1024
+VERSION = "fedcrm-psi-ecdh/2"
+CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -23,86 +23,73 @@ class PlainParty:
     seed: bytes
     items: list[bytes]
 
-    def stream(self, purpose: str) -> plain_gm.Stream:
-        return plain_gm.Stream(self.seed, f"{VERSION} {self.role} {purpose}".encode())
+    def purpose(self, name: str) -> bytes:
+        return f"{VERSION} {self.role} {name}".encode()
 
 
 @dataclass(frozen=True)
 class PlainRun:
     outbound: dict[str, list[bytes]]
+    sizes: dict[str, int | None]
     positions: dict[str, list[int]]
     statement: bytes
     signatures: dict[str, bytes]
 
 
-def pack(value: object) -> bytes:
-    """MessagePack, the shortest form of each type."""
-    if isinstance(value, list):
-        assert len(value) < 16
-        return bytes([0x90 + len(value)]) + b"".join(map(pack, value))
-    if isinstance(value, str):
-        data = value.encode()
-        head = bytes([0xA0 + len(data)]) if len(data) < 32 else bytes([0xD9, len(data)])
-        return head + data
-    if isinstance(value, bytes):
-        if len(value) < 1 << 8:
-            return bytes([0xC4, len(value)]) + value
-        return b"\xc5" + len(value).to_bytes(2, "big") + value
-    assert isinstance(value, int)
-    if value < 128:
-        return bytes([value])
-    if value < 1 << 8:
-        return bytes([0xCC, value])
-    return b"\xcd" + value.to_bytes(2, "big")
-
-
 def chunks(name: str, parts: list[bytes]) -> list[bytes]:
-    return [
-        pack([name, b"".join(parts[start : start + CHUNK])])
-        for start in range(0, len(parts), CHUNK)
-    ]
+    assert len(parts) <= CHUNK
+    return [pack([name, b"".join(parts)])] if parts else []
 
 
-def element(point: tuple[int, int]) -> bytes:
-    return point[0].to_bytes(32, "big")
-
-
-def run(receiver: PlainParty, sender: PlainParty, context: bytes, floor: int) -> PlainRun:
+def run(
+    suite: PlainSuite,
+    receiver: PlainParty,
+    sender: PlainParty,
+    *,
+    context: bytes,
+    floor: int,
+    reveal: str,
+    to: str,
+) -> PlainRun:
     parties = {"receiver": receiver, "sender": sender}
     other = {"receiver": sender, "sender": receiver}
-    tag = VERSION.encode() + b" " + plain_gm.sm3(context) + b"-with-SM2_XMD:SM3_SSWU_NU_"
+    dst = VERSION.encode() + b" " + suite.hash(context)
+    size_for_both = reveal == "list" or to == "both"
+
+    def stream(party: PlainParty, purpose: str) -> plain_gm.Stream:
+        return suite.stream(party.seed, party.purpose(purpose))
 
     order, scalar, blinded, shuffle, evaluated = {}, {}, {}, {}, {}
     for role, party in parties.items():
-        scalar[role] = 1 + party.stream("scalar").below(plain_gm.N - 1)
-        order[role] = party.stream("order").permutation(len(party.items))
-        points = [plain_gm.encode_to_curve(party.items[i], tag) for i in order[role]]
-        blinded[role] = [element(plain_gm.multiply(scalar[role], point)) for point in points]
+        scalar[role] = suite.scalar(stream(party, "scalar"))
+        order[role] = stream(party, "order").permutation(len(party.items))
+        points = [suite.hash_to_group(party.items[i], dst) for i in order[role]]
+        blinded[role] = [suite.multiply(scalar[role], point) for point in points]
         # The shuffle of a party's items is the other party's secret.
-        shuffle[role] = other[role].stream("shuffle").permutation(len(party.items))
+        shuffle[role] = stream(other[role], "shuffle").permutation(len(party.items))
     for role in parties:
         by = other[role].role
-        doubled = [
-            element(plain_gm.multiply(scalar[by], plain_gm.lift(int.from_bytes(x, "big"))))
-            for x in blinded[role]
-        ]
+        doubled = [suite.multiply(scalar[by], x) for x in blinded[role]]
         evaluated[role] = [doubled[i] for i in shuffle[role]]
 
-    shared = sorted(set(evaluated["receiver"]) & set(evaluated["sender"]))
-    lists = [blinded["receiver"], evaluated["receiver"], blinded["sender"], evaluated["sender"]]
-    transcript = plain_gm.sm3(
-        b"".join((32 * len(parts)).to_bytes(8, "big") + b"".join(parts) for parts in lists)
-    )
+    shared = set(evaluated["receiver"]) & set(evaluated["sender"])
+    opened = reveal == "list" and len(shared) >= floor
+    lists = [blinded["receiver"], evaluated["receiver"], blinded["sender"]]
+    if size_for_both:
+        lists.append(evaluated["sender"])
+    transcript = suite.hash(b"".join(suite.hash(b"".join(parts)) for parts in lists))
     statement = json.dumps(
         {
             "context": context.hex(),
             "floor": floor,
-            "intersection": len(shared),
-            "opened": len(shared) >= floor,
+            "intersection": len(shared) if size_for_both else None,
+            "opened": opened,
             "receiver": receiver.name,
+            "reveal": reveal,
             "sender": sender.name,
             "sizes": {party.name: len(party.items) for party in parties.values()},
-            "suite": "gm",
+            "suite": suite.name,
+            "to": to,
             "transcript": transcript.hex(),
             "version": VERSION,
         },
@@ -110,23 +97,28 @@ def run(receiver: PlainParty, sender: PlainParty, context: bytes, floor: int) ->
         sort_keys=True,
     ).encode()
 
-    outbound, positions, signatures = {}, {}, {}
+    outbound, sizes, positions, signatures = {}, {}, {}, {}
     for role, party in parties.items():
         peer = other[role]
-        entropy = plain_gm.hkdf(party.seed, f"{VERSION} {role} signature entropy".encode(), 32)
-        signatures[party.name] = plain_gm.sign(
-            party.private_key, b"fedcrm/psi-size/v1\0" + statement, entropy
+        entropy = suite.hkdf(party.seed, party.purpose("signature entropy"), 32)
+        signatures[party.name] = suite.sign(
+            party.private_key, b"fedcrm/psi-size/v2\0" + statement, entropy
         )
-        terms = [VERSION, "gm", party.name, peer.name, role, context, floor, len(party.items)]
-        messages = [pack(["Terms", *terms])]
+        terms = [VERSION, suite.name, party.name, peer.name, role, context, floor, reveal, to]
+        messages = [pack(["Terms", *terms, len(party.items)])]
         messages += chunks("BlindedItems", blinded[role])
-        messages += chunks("EvaluatedItems", evaluated[peer.role])
+        if role == "sender" or size_for_both:
+            messages += chunks("EvaluatedItems", evaluated[peer.role])
         messages.append(pack(["SizeStatement", statement, signatures[party.name]]))
-        positions[party.name] = []
-        if len(shared) >= floor:
-            indices = [i.to_bytes(4, "big") for i in shuffle[peer.role]]
-            messages += chunks("Opening", indices)
-            sent = [shuffle[role][evaluated[role].index(x)] for x in shared]
-            positions[party.name] = [order[role][i] for i in sent]
+        if opened and (role == "sender" or to == "both"):
+            messages += chunks("Opening", [i.to_bytes(4, "big") for i in shuffle[peer.role]])
         outbound[party.name] = messages
-    return PlainRun(outbound, positions, statement, signatures)
+
+        sizes[party.name] = len(shared) if role == "receiver" or size_for_both else None
+        positions[party.name] = []
+        if opened and (role == "receiver" or to == "both"):
+            sent = [shuffle[role][evaluated[role].index(x)] for x in shared]
+            positions[party.name] = sorted(
+                (order[role][i] for i in sent), key=lambda i: party.items[i]
+            )
+    return PlainRun(outbound, sizes, positions, statement, signatures)

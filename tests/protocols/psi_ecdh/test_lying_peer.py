@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import deque
 from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,11 +26,12 @@ from protocols.psi_ecdh import (
     receiver,
     steps,
 )
-from protocols.psi_ecdh.messages import CHUNK_ITEMS
+from protocols.psi_ecdh.messages import CHUNK_INDICES, CHUNK_ITEMS
+from protocols.roles import Progress, Receive, Send
 from protocols.wire import Message, decode, encode
 from tests.drive import Deadlock, drive
 from tests.protocols.psi_ecdh import pair
-from tests.protocols.suite import plain_gm
+from tests.protocols.suite import plain_gm, plain_intl
 
 BANK, RETAILER = [1, 2, 3, 4, 5], [3, 4, 5, 6]
 P = plain_gm.P
@@ -78,6 +82,8 @@ LIARS = pytest.mark.parametrize("liar", ["bank", "retailer"])
         ("peer", "other", "other parties"),
         ("context", b"another attempt", "same signed spec and attempt"),
         ("floor", 2, "floor is 2, ours 1"),
+        ("reveal", "size", "peer would reveal the size to both, we the list to both"),
+        ("to", "receiver", "reveal the list to the receiver, we the list to both"),
     ],
 )
 def test_other_terms_are_refused(liar, field, value, match):
@@ -124,7 +130,6 @@ def test_a_size_other_than_the_list_is_refused(liar, claimed):
         (lambda data: data + (7).to_bytes(32, "big"), "bytes, but the size"),
         (lambda data: data[:-1], "bytes, but the size"),
         (lambda data: b"", "bytes, but the size"),
-        (lambda data: data[:-32] + data[:32], "occurs twice"),
         (lambda data: data[:32] + OFF_CURVE.to_bytes(32, "big") + data[64:], "element 1 is not"),
         (lambda data: P.to_bytes(32, "big") + data[32:], "element 0 is not"),
         (lambda data: data[:-32] + b"\xff" * 32, r"element \d is not"),
@@ -133,6 +138,54 @@ def test_a_size_other_than_the_list_is_refused(liar, claimed):
 def test_bad_lists_are_refused(liar, type_, change, match):
     error = refused(liar, edit(type_, "elements", change), match)
     assert error.reason.startswith(f"{type_.__name__} 1 of 1: ")
+
+
+@LIARS
+@pytest.mark.parametrize("type_", [BlindedItems, EvaluatedItems])
+def test_a_repeated_element_is_refused(liar, type_):
+    error = refused(liar, edit(type_, "elements", lambda data: data[:-32] + data[:32]), "twice")
+    assert error.reason == f"{type_.__name__}: an element occurs twice"
+
+
+def inverse(element: bytes) -> bytes:
+    """x of the sum of Curve25519's (x, y) and (0, 0), which has order 2: 1 / x."""
+    x = pow(int.from_bytes(element, "little"), -1, plain_intl.P)
+    return x.to_bytes(32, "little")
+
+
+@LIARS
+def test_elements_that_differ_by_a_point_of_low_order_are_refused(liar):
+    """On Curve25519 they are different elements that every scalar makes one."""
+    refusals = pair.Refusals()
+    alter = edit(BlindedItems, "elements", lambda data: data[:-32] + inverse(data[:32]))
+    with pytest.raises(RemoteProtocolError, match=r"one under our scalar|an element occurs twice"):
+        pair.run(BANK, RETAILER, liar=liar, alter=alter, refusals=refusals, suite=pair.INTL)
+    assert len(refusals.by) == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "peers", "match"),
+    [
+        ([1, 2, 1], [3, 4], "EvaluatedItems: an element occurs twice"),
+        ([1, 2, 1], [1, 3], "EvaluatedItems: an element occurs twice"),
+        ([1, 1, 1], [1, 1], "EvaluatedItems: an element occurs twice"),
+        ([1, 2, 5], [3, 3], "BlindedItems: two elements are one under our scalar"),
+        ([1, 2, 5], [2, 2], "BlindedItems: two elements are one under our scalar"),
+        ([1, 2, 5], [2, 2, 2, 1], "BlindedItems: two elements are one under our scalar"),
+    ],
+)
+def test_repeated_elements_are_found_wherever_they_are(own, peers, match):
+    party = steps.Party(
+        role="receiver",
+        reveal="list",
+        to="both",
+        items=pair.items([1, 2, 3]),
+        **pair.arguments("bank"),
+    )
+    for order in itertools.permutations(range(len(own))):
+        elements = pair.items([*(own[i] for i in order), *peers])
+        with pytest.raises(RemoteProtocolError, match=match):
+            steps.match(party, steps.Evaluated(np.arange(len(peers)), elements, len(own)))
 
 
 def chunk_count(liar: str, type_: type[Message]) -> int:
@@ -174,13 +227,13 @@ def test_silence_in_place_of_a_chunk_is_left_to_the_drivers_deadline():
 @pytest.mark.parametrize(
     ("type_", "match"),
     [
-        (BlindedItems, "BlindedItems 2 of"),
-        (EvaluatedItems, "EvaluatedItems 2 of"),
+        (BlindedItems, "BlindedItems: an element occurs twice|BlindedItems 3 of 3"),
+        (EvaluatedItems, "EvaluatedItems: an element occurs twice|EvaluatedItems 3 of 3"),
         (Opening, "Opening: not a permutation|Opening 3 of 3"),
     ],
 )
 def test_a_chunk_sent_again_is_refused(liar, type_, match):
-    with patch.object(steps, "CHUNK_ITEMS", 2):
+    with patch.multiple(steps, CHUNK_ITEMS=2, CHUNK_INDICES=2):
         refused(liar, replacing(type_, lambda m: [m, m]), match)
 
 
@@ -194,23 +247,28 @@ def test_an_element_repeated_in_another_chunk_is_refused(liar):
 
     with patch.object(steps, "CHUNK_ITEMS", 2):
         error = refused(liar, edit(BlindedItems, "elements", repeat), "occurs twice")
-    assert error.reason.startswith("BlindedItems 2 of ")
+    assert error.reason.startswith("BlindedItems: ")
 
 
 def test_a_peer_that_mirrors_our_messages_is_refused():
     """Without a single item it would otherwise match the whole list."""
-    role = pair.role("bank", BANK)
-    terms = next(role).message
-    blinded = role.send(None) and role.send(
-        msgspec.structs.replace(
-            terms, party="retailer", peer="bank", role="sender", size=terms.size
-        )
-    )
-    assert isinstance(blinded.message, BlindedItems)
-    assert role.send(None).step == "blind"
-    assert role.send(None).type is BlindedItems
-    with pytest.raises(RemoteProtocolError, match="contains elements that we sent"):
-        role.send(blinded.message)
+    terms = next(pair.role("bank", BANK)).message
+    told: list[str] = []
+
+    def mirror():
+        role, echo = pair.role("bank", BANK), deque()
+        echo.append(msgspec.structs.replace(terms, party="retailer", peer="bank", role="sender"))
+        request = next(role)
+        while True:
+            if isinstance(request, Send) and not isinstance(request.message, Terms):
+                echo.append(request.message)
+            if isinstance(request, Progress):
+                told.append(request.step)
+            request = role.send(echo.popleft() if isinstance(request, Receive) else None)
+
+    with pytest.raises(RemoteProtocolError, match="BlindedItems: contains elements that we sent"):
+        mirror()
+    assert told == ["blind", "evaluate"]  # nothing it made of our elements has left
 
 
 def test_a_changed_element_leads_to_different_statements():
@@ -231,9 +289,11 @@ def test_a_changed_element_leads_to_different_statements():
         ("floor", 2),
         ("opened", False),
         ("sizes", {"bank": 6, "retailer": 4}),
+        ("reveal", "size"),
+        ("to", "receiver"),
         ("context", ""),
         ("transcript", "00" * 32),
-        ("version", "fedcrm-psi-ecdh/2"),
+        ("version", "fedcrm-psi-ecdh/3"),
         ("extra", 1),
     ],
 )
@@ -242,7 +302,7 @@ def test_a_changed_statement_is_refused_even_signed(liar, field, value):
         statement = json.loads(message.statement) | {field: value}
         data = json.dumps(statement, separators=(",", ":"), sort_keys=True).encode()
         signed = SIGNATURE_PREFIX + data
-        return SizeStatement(data, pair.SUITE.sign(pair.KEYS[liar][0], signed, bytes(32)))
+        return SizeStatement(data, pair.SUITE.sign(pair.KEYS["gm"][liar][0], signed, bytes(32)))
 
     error = refused(liar, replacing(SizeStatement, change), "not the one we computed")
     assert isinstance(error, VerifyError)
@@ -255,7 +315,7 @@ def test_a_changed_statement_is_refused_even_signed(liar, field, value):
         lambda signature: b"",
         lambda signature: signature + b"\0",
         lambda signature: signature[:-1] + bytes([signature[-1] ^ 1]),
-        lambda signature: pair.SUITE.sign(pair.KEYS["bank"][0], b"another", bytes(32)),
+        lambda signature: pair.SUITE.sign(pair.KEYS["gm"]["bank"][0], b"another", bytes(32)),
     ],
 )
 def test_a_wrong_signature_is_refused(liar, change):
@@ -283,7 +343,7 @@ def test_the_sender_does_not_sign_what_it_did_not_compute():
         pair.run(
             BANK,
             RETAILER,
-            bank_terms={"private_key": pair.KEYS["retailer"][0]},
+            bank_terms={"private_key": pair.KEYS["gm"]["retailer"][0]},
             liar="retailer",
             alter=record,
         )
@@ -331,10 +391,23 @@ def test_messages_out_of_turn_are_refused(liar):
         {"party": "p" * 257},
         {"context": bytes(1025)},
         {"role": "coordinator"},
+        {"reveal": "sum"},
+        {"to": "sender"},
     ],
 )
 def test_terms_out_of_range_do_not_decode(changed):
-    fields = ["fedcrm-psi-ecdh/1", "gm", "bank", "retailer", "receiver", b"context", 1, 5]
+    fields = [
+        "fedcrm-psi-ecdh/2",
+        "gm",
+        "bank",
+        "retailer",
+        "receiver",
+        b"context",
+        1,
+        "list",
+        "both",
+        5,
+    ]
     names = Terms.__struct_fields__
     values = [changed.get(name, value) for name, value in zip(names, fields, strict=True)]
     with pytest.raises(RemoteProtocolError):
@@ -342,7 +415,9 @@ def test_terms_out_of_range_do_not_decode(changed):
 
 
 EXAMPLES: list[Message] = [
-    Terms("fedcrm-psi-ecdh/1", "gm", "bank", "retailer", "receiver", b"context", 1, 5),
+    Terms(
+        "fedcrm-psi-ecdh/2", "gm", "bank", "retailer", "receiver", b"context", 1, "list", "both", 5
+    ),
     BlindedItems(bytes(64)),
     EvaluatedItems(bytes(64)),
     SizeStatement(b"{}", b"0"),
@@ -390,7 +465,7 @@ def test_cut_and_trailing_bytes_are_refused(example, data):
 
 @pytest.mark.parametrize("type_", [BlindedItems, EvaluatedItems, Opening])
 def test_oversized_chunks_are_refused_before_decoding(type_):
-    largest = bytes(CHUNK_ITEMS * (4 if type_ is Opening else 64))
+    largest = bytes(CHUNK_INDICES * 4 if type_ is Opening else CHUNK_ITEMS * 32)
     assert decode(encode(type_(largest)), type_) == type_(largest)
     with pytest.raises(RemoteProtocolError, match="at most"):
         decode(encode(type_(largest + bytes(64))), type_)
@@ -415,3 +490,29 @@ def test_whatever_is_flipped_on_the_wire_only_remote_errors_escape(liar, data):
         return
     assert {result.size for result in results.values()} == {3}
     assert len({result.statement for result in results.values()}) == 1
+
+
+@LIARS
+@pytest.mark.parametrize(
+    ("reveal", "to"),
+    [("list", "both"), ("list", "receiver"), ("size", "both"), ("size", "receiver")],
+)
+def test_an_opening_before_the_size_is_signed_is_refused(liar, reveal, to):
+    refused(
+        liar,
+        replacing(SizeStatement, lambda m: [Opening(bytes(20)), m]),
+        "not a well-formed SizeStatement",
+        reveal=reveal,
+        to=to,
+    )
+
+
+def test_the_sender_of_a_size_for_the_receiver_takes_no_evaluated_items():
+    error = refused(
+        "bank",
+        replacing(SizeStatement, lambda m: [EvaluatedItems(bytes(32 * 4)), m]),
+        "not a well-formed SizeStatement",
+        reveal="size",
+        to="receiver",
+    )
+    assert isinstance(error, RemoteProtocolError)

@@ -9,6 +9,8 @@ import pytest
 
 from protocols import wire
 from protocols.psi_ecdh import BlindedItems, EvaluatedItems, Opening, SizeStatement, Terms
+from tests.drive import drive
+from tests.protocols.plain_suites import PLAIN
 from tests.protocols.psi_ecdh import plain_protocol
 from tests.vectors.psi_ecdh import generate
 
@@ -26,7 +28,7 @@ def test_every_stored_vector_has_its_case():
 
 @pytest.mark.parametrize("name", generate.CASES)
 def test_the_stored_vectors_are_what_the_script_writes(name):
-    assert generate.build(name) == load(name)
+    assert generate.build(name, drive) == load(name)
 
 
 @pytest.mark.parametrize("name", generate.CASES)
@@ -43,10 +45,18 @@ def test_a_second_implementation_computes_the_same_transcript(name):
         for role in ("receiver", "sender")
         for party in [vector["parties"][vector[role]]]
     ]
-    run = plain_protocol.run(*parties, bytes.fromhex(vector["context"]), vector["floor"])
+    run = plain_protocol.run(
+        PLAIN[vector["suite"]],
+        *parties,
+        context=bytes.fromhex(vector["context"]),
+        floor=vector["floor"],
+        reveal=vector["reveal"],
+        to=vector["to"],
+    )
     assert run.statement.decode() == vector["statement"]
     for party_id, party in vector["parties"].items():
         assert [data.hex() for data in run.outbound[party_id]] == party["outbound"]
+        assert run.sizes[party_id] == party["size"]
         assert run.positions[party_id] == party["positions"]
         assert run.signatures[party_id].hex() == party["signature"]
 

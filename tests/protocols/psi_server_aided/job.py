@@ -19,10 +19,10 @@ from protocols.psi_server_aided import (
     tokens,
 )
 from protocols.roles import Receive, ReceiveEach, Role, Send
-from protocols.suite import get_suite
+from protocols.suite import Items, get_suite
 from protocols.wire import decode, encode
 from tests.drive import Transcript, drive
-from tests.protocols.psi_ecdh.pair import Alter, Refusals, watched
+from tests.protocols.psi_ecdh.pair import Alter, Refusals, rows, watched
 
 SUITES = {name: get_suite(name) for name in ("gm", "intl")}
 SUITE = SUITES["gm"]
@@ -38,8 +38,8 @@ KEYS = {
 Answers = Mapping[str, MatchAnswer]
 
 
-def items(numbers: Sequence[int]) -> list[bytes]:
-    return [SUITE.hash(b"item", number.to_bytes(4, "big")) for number in numbers]
+def items(numbers: Sequence[int]) -> Items:
+    return rows([SUITE.hash(b"item", number.to_bytes(4, "big")) for number in numbers])
 
 
 def arguments(party: str, /, **changed: Any) -> dict[str, Any]:

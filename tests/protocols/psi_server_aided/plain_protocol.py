@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gmssl import sm4 as gmssl_sm4
 
-from tests.protocols.psi_ecdh.plain_protocol import pack
+from tests.protocols.plain_suites import pack
 from tests.protocols.suite import plain_gm
 
 VERSION = "fedcrm-psi-server-aided/1"

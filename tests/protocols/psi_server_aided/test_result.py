@@ -229,9 +229,9 @@ def test_a_replayed_confirmation_sends_the_same_bytes(party, opened):
 @pytest.mark.parametrize(
     ("items", "match_"),
     [
-        ([bytes(31)], "32 bytes"),
-        ([bytes(33)], "32 bytes"),
-        ([bytes(32), bytes(32)], "distinct"),
+        (np.zeros((1, 31), np.uint8), "32 bytes"),
+        (np.zeros((1, 33), np.uint8), "32 bytes"),
+        (np.zeros((2, 32), np.uint8), "distinct"),
     ],
 )
 def test_bad_items_are_the_callers_mistake(items, match_):

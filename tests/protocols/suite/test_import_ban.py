@@ -1,4 +1,8 @@
-"""No room but ``protocols/suite/`` can name a primitive: its imports are read, not run."""
+"""No room but ``protocols/suite/`` can name a primitive: its imports are read, not run.
+
+Nor a kernel that computes one; the kernels' machinery, and kernels that compute no primitive of a
+suite, are open.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +37,26 @@ BANNED = frozenset(
 )
 OPEN_PARTS_OF_THE_SUITE = frozenset({"canonical", "interface"})
 SUITE = "protocols.suite"
+KERNELS = "protocols.kernels"
+CLOSED_KERNELS = frozenset(
+    {
+        "aes",
+        "curve25519",
+        "field25519",
+        "hash_lanes",
+        "montgomery52",
+        "sha2",
+        "sm3",
+        "sm4",
+        "weierstrass",
+        "xmd",
+    }
+)
+"""What computes a primitive of a suite; ``sm3_...`` would be part of ``sm3``."""
 EXCEPTIONS = {
     "party_node/primitive_entry_points.py": "lists what the runtime trace watches; calls none",
+    "party_node/peer_channel/certificates.py": "makes and reads the certificates of the outer TLS, "
+    "which no suite has",
     "simulations/report/page.py": "browsers know the page's one script by its SHA-256 (CSP); it "
     "protects no identifier, message, key or log",
 }
@@ -55,11 +77,17 @@ def imported(tree: ast.AST) -> list[tuple[str, str | None]]:
     return found
 
 
-def violations(source: str) -> list[str]:
-    """Return what in ``source``, a module outside the suite, reaches past the suite."""
+def violations(source: str, kernels_open: bool = False) -> list[str]:
+    """Return what in ``source``, a module outside the suite, reaches past the suite.
+
+    A kernel may use other kernels.
+    """
     tree = ast.parse(source)
     taken = []
     for module, name in imported(tree):
+        if not kernels_open and closed_kernel(module, name):
+            taken.append(f"{module}.{name}" if module == KERNELS else module)
+            continue
         top = module.partition(".")[0]
         if (module, name) == ("hmac", "compare_digest"):
             continue
@@ -73,6 +101,17 @@ def violations(source: str) -> list[str]:
         elif module == SUITE and name is not None and is_closed_part(name):
             taken.append(f"{module}.{name}")
     return taken
+
+
+def closed_kernel(module: str, name: str | None) -> bool:
+    """Whether the import is of a kernel that computes a primitive of a suite."""
+    if module == KERNELS:
+        kernel = name or ""
+    elif module.startswith(f"{KERNELS}."):
+        kernel = module.removeprefix(f"{KERNELS}.").partition(".")[0]
+    else:
+        return False
+    return kernel in CLOSED_KERNELS or kernel.partition("_")[0] in CLOSED_KERNELS
 
 
 def only_compares(tree: ast.AST) -> bool:
@@ -114,11 +153,22 @@ def test_only_the_suite_imports_primitives():
     found = {}
     for path in modules():
         name = path.relative_to(REPOSITORY).as_posix()
-        reached = violations(path.read_text(encoding="utf-8"))
+        in_kernels = path.is_relative_to(REPOSITORY / "protocols" / "kernels")
+        reached = violations(path.read_text(encoding="utf-8"), kernels_open=in_kernels)
         if reached and name not in EXCEPTIONS:
             found[name] = reached
     assert found == {}
     assert len(modules()) > 50
+
+
+def test_every_closed_kernel_exists():
+    kernels = REPOSITORY / "protocols" / "kernels"
+    assert {name for name in CLOSED_KERNELS if not (kernels / f"{name}.py").exists()} == set()
+
+
+def test_kernels_name_no_library_of_primitives():
+    assert violations("import hashlib", kernels_open=True) == ["hashlib"]
+    assert violations("from protocols.kernels import sm3", kernels_open=True) == []
 
 
 def test_every_exception_is_still_needed():
@@ -143,6 +193,14 @@ def test_every_exception_is_still_needed():
         "from protocols.suite.sm3 import sm3",
         "from protocols.suite import get_suite, sm2_curve",
         "import protocols.suite.gm",
+        "from protocols.kernels import sm4",
+        "from protocols.kernels import jit, sha2",
+        "from protocols.kernels.sm3 import digest_many",
+        "import protocols.kernels.aes",
+        "from protocols.kernels.weierstrass_points import add",
+        "from protocols.kernels import montgomery52_batch",
+        "def f():\n    from protocols.kernels.xmd import expand",
+        "import importlib\nimportlib.import_module('protocols.kernels.curve25519')",
     ],
 )
 def test_a_planted_import_is_found(source):
@@ -158,6 +216,10 @@ def test_a_planted_import_is_found(source):
         "from protocols.suite.canonical import encode",
         "import secrets",
         "hashlib = 1",
+        "from protocols.kernels import cpu, gf64",
+        "from protocols.kernels.jit import kernel",
+        "import protocols.kernels.lanes",
+        "from protocols.kernels import smooth",
     ],
 )
 def test_what_is_allowed_is_not_found(source):

@@ -5,23 +5,41 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gmpy2 import is_prime, jacobi, mpz
 from gmssl.sm2 import CryptSM2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.kernels import cpu
 from protocols.suite import InvalidElement, get_suite, sm2_curve
+from protocols.suite.curve_batches import BATCH
 from tests.protocols.suite import plain_gm
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "suite"
-SUITE = get_suite("gm")
-GROUP = SUITE.group
+SUITE = get_suite("gm", kernels="portable")
+TWINS = [
+    "portable",
+    pytest.param(
+        "avx512",
+        marks=pytest.mark.skipif(not cpu.has(cpu.IFMA), reason="needs AVX-512 IFMA"),
+    ),
+]
 N, P = plain_gm.N, plain_gm.P
 SMALL = [*range(1, 70), 1023, 1024, 1025]
 scalars = st.one_of(
     st.integers(1, N - 1), st.sampled_from(SMALL), st.sampled_from([N - k for k in SMALL])
 )
+
+
+@pytest.fixture(scope="module", params=TWINS)
+def group(request):
+    return sm2_curve.Sm2Group(request.param)
+
+
+def items(*values: bytes) -> np.ndarray:
+    return np.array([list(value) for value in values], np.uint8)
 
 
 def element(point: tuple[int, int]) -> bytes:
@@ -74,109 +92,103 @@ def test_scalars_at_the_edges(scalar):
     assert sm2_curve.multiply_base(scalar) == plain_gm.multiply(scalar, plain_gm.G)
 
 
-@given(st.integers(0, (N - 1) // 2 - 1))
-@settings(max_examples=100, deadline=None)
-def test_recoding_has_one_pattern_for_every_scalar(half):
-    scalar = 2 * half + 1
-    digits = sm2_curve._odd_digits(scalar)
-    assert len(digits) == sm2_curve.WINDOWS
-    assert all(digit % 2 and abs(digit) < 32 for digit in digits)
-    assert digits[-1] > 0
-    assert sum(digit << (5 * i) for i, digit in enumerate(digits)) == scalar
-
-
-def test_every_scalar_takes_the_same_steps(monkeypatch):
-    steps: list[str] = []
-    double, add = sm2_curve._double, sm2_curve._add
-    monkeypatch.setattr(sm2_curve, "_double", lambda *a: steps.append("double") or double(*a))
-    monkeypatch.setattr(sm2_curve, "_add", lambda *a: steps.append("add") or add(*a))
-    sm2_curve.multiply_base(N // 3)
-    expected = steps.copy()
-    assert (expected.count("double"), expected.count("add")) == (256, 66)
-    for scalar in (1 << 255, (1 << 255) + 1, N - 12345678901, 0x5555 << 200):
-        steps.clear()
-        sm2_curve.multiply_base(scalar)
-        assert steps == expected
-
-
 @pytest.mark.parametrize("scalar", [0, N, N + 1, -1])
 def test_scalars_out_of_range_are_refused(scalar):
     with pytest.raises(ValueError, match=r"in \[1, n - 1\]"):
         sm2_curve.multiply_base(scalar)
 
 
-def test_the_group_multiplies_x_coordinates_in_batches_of_any_size():
-    count = sm2_curve.BATCH + 3
+def test_the_group_multiplies_x_coordinates_in_batches_of_any_size(group):
+    count = BATCH + 3
     points, point = [], plain_gm.G
     for _ in range(count):
         points.append(point)
         point = plain_gm.add(point, plain_gm.G)
     elements = b"".join(element(point) for point in points)
-    product = GROUP.multiply(7, elements)
+    product = group.multiply(7, elements)
     assert len(product) == 32 * count
-    for index in (0, 1, sm2_curve.BATCH - 1, sm2_curve.BATCH, count - 1):
+    for index in (0, 1, BATCH - 1, BATCH, count - 1):
         expected = element(plain_gm.multiply(7 * (index + 1), plain_gm.G))
         assert product[32 * index : 32 * index + 32] == expected
-    assert GROUP.multiply(7, b"") == b""
-    assert GROUP.hash_and_multiply(7, [], b"dst") == b""
+    assert group.multiply(7, b"") == b""
+    assert group.divide(7, product) == elements
+    assert group.hash_and_multiply(7, np.empty((0, 32), np.uint8), b"dst") == b""
 
 
-@given(scalars, st.binary(max_size=64), st.binary(min_size=1, max_size=300))
+@given(scalars, st.binary(min_size=1, max_size=64), st.binary(min_size=1, max_size=300))
 @settings(max_examples=10, deadline=None)
-def test_hash_and_multiply_matches_a_second_implementation(scalar, item, dst):
+def test_hash_and_multiply_matches_a_second_implementation(group, scalar, item, dst):
     point = plain_gm.encode_to_curve(item, dst + b"-with-SM2_XMD:SM3_SSWU_NU_")
-    assert GROUP.hash_and_multiply(scalar, [item], dst) == element(plain_gm.multiply(scalar, point))
+    expected = element(plain_gm.multiply(scalar, point))
+    assert group.hash_and_multiply(scalar, items(item), dst) == expected
 
 
 @given(st.integers(1, N - 1), st.integers(1, N - 1))
 @settings(max_examples=10, deadline=None)
-def test_blinding_commutes_whichever_root_is_lifted(first, second):
-    items = [b"one", b"two"]
-    one_way = GROUP.multiply(second, GROUP.hash_and_multiply(first, items, b"dst"))
-    other_way = GROUP.multiply(first, GROUP.hash_and_multiply(second, items, b"dst"))
-    assert one_way == other_way
+def test_blinding_commutes_whichever_root_is_lifted(group, first, second):
+    hashed = items(b"one", b"two")
+    blinded = group.hash_and_multiply(first, hashed, b"dst")
+    one_way = group.multiply(second, blinded)
+    assert one_way == group.multiply(first, group.hash_and_multiply(second, hashed, b"dst"))
+    assert group.divide(second, one_way) == blinded
+    assert group.divide(first, blinded) == group.hash_and_multiply(1, hashed, b"dst")
+
+
+@pytest.mark.parametrize("scalar", [0, N, N + 1, -1])
+def test_the_group_refuses_scalars_out_of_range(group, scalar):
+    for operation in (
+        lambda: group.multiply(scalar, element(plain_gm.G)),
+        lambda: group.hash_and_multiply(scalar, items(b"one"), b"dst"),
+    ):
+        with pytest.raises(ValueError, match=r"in \[1, n - 1\]"):
+            operation()
 
 
 @pytest.mark.parametrize(
     "x", [off_curve(), P, P + 1, 2**256 - 1, P + int(plain_gm.G[0]) % 2**200], ids=hex
 )
 @pytest.mark.parametrize("position", [0, 2])
-def test_an_invalid_element_refuses_the_whole_batch(monkeypatch, x, position):
+@pytest.mark.parametrize("kernels", TWINS)
+def test_an_invalid_element_refuses_the_whole_batch(monkeypatch, kernels, x, position):
     def never(*_):
         raise RuntimeError("an invalid element reached the multiplication")
 
-    monkeypatch.setattr(sm2_curve, "multiply_points", never)
+    group = sm2_curve.Sm2Group(kernels)
+    monkeypatch.setattr(group._batches, "multiply", never)
     valid = element(plain_gm.G)
     elements = [valid, valid, valid]
     elements[position] = x.to_bytes(32, "big")
-    with pytest.raises(InvalidElement) as multiplied:
-        GROUP.multiply(5, b"".join(elements))
-    with pytest.raises(InvalidElement) as checked:
-        GROUP.check(b"".join(elements))
-    assert multiplied.value.index == checked.value.index == position
+    for operation in (
+        group.check,
+        lambda data: group.multiply(5, data),
+        lambda data: group.divide(5, data),
+    ):
+        with pytest.raises(InvalidElement) as refused:
+            operation(b"".join(elements))
+        assert refused.value.index == position
 
 
 @pytest.mark.parametrize("length", [1, 31, 33, 65])
-def test_cut_off_elements_are_refused(length):
-    for operation in (GROUP.check, lambda data: GROUP.multiply(5, data)):
+def test_cut_off_elements_are_refused(group, length):
+    for operation in (group.check, lambda data: group.multiply(5, data)):
         with pytest.raises(ValueError, match="multiple of 32"):
             operation(bytes(length))
 
 
 @given(st.binary(min_size=32, max_size=32))
 @settings(max_examples=100, deadline=None)
-def test_check_agrees_with_the_curve_equation(data):
+def test_check_agrees_with_the_curve_equation(group, data):
     x = int.from_bytes(data, "big")
     if x < P and plain_gm.is_square(plain_gm.curve(x)):
-        assert GROUP.check(data) is None
+        assert group.check(data) is None
     else:
         with pytest.raises(InvalidElement):
-            GROUP.check(data)
+            group.check(data)
 
 
-def test_random_scalars_are_in_range_and_follow_the_stream():
-    first = [GROUP.random_scalar(SUITE.stream(bytes(32), bytes([i]))) for i in range(50)]
-    again = [GROUP.random_scalar(SUITE.stream(bytes(32), bytes([i]))) for i in range(50)]
+def test_random_scalars_are_in_range_and_follow_the_stream(group):
+    first = [group.random_scalar(SUITE.stream(bytes(32), bytes([i]))) for i in range(50)]
+    again = [group.random_scalar(SUITE.stream(bytes(32), bytes([i]))) for i in range(50)]
     assert first == again
     assert len(set(first)) == 50
     assert all(1 <= scalar < N for scalar in first)

@@ -1,4 +1,4 @@
-"""Writes gm_*.json with the product's code; the tests compare them with a second implementation.
+"""Writes gm_*.json and intl_*.json; the tests compare them with a second implementation.
 
 Run from the repository root: PYTHONPATH=. python tests/vectors/psi_ecdh/generate.py
 """
@@ -6,61 +6,82 @@ Run from the repository root: PYTHONPATH=. python tests/vectors/psi_ecdh/generat
 from __future__ import annotations
 
 import json
-from collections import deque
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from protocols import wire
-from protocols.identifiers import normalise, protocol_input
-from protocols.intersection import Intersection
+import numpy as np
+
 from protocols.psi_ecdh import receiver, sender
-from protocols.roles import Receive, Role, Send
+from protocols.psi_ecdh.messages import Reveal, To
 from protocols.suite import get_suite
 
-SUITE = get_suite("gm")
 CONTEXT = bytes.fromhex("5ec0") * 16
-# name: (numbers of the bank's customers, of the retailer's, floor)
+
+
+class Case(NamedTuple):
+    """Numbers of the bank's and the retailer's customers, and the terms."""
+
+    bank: tuple[int, ...]
+    retailer: tuple[int, ...]
+    floor: int
+    reveal: Reveal = "list"
+    to: To = "both"
+
+
+USUAL = ((7, 1, 5, 3, 9), (2, 3, 5, 8, 7, 6), 3)
 CASES = {
-    "gm_1": ((7, 1, 5, 3, 9), (2, 3, 5, 8, 7, 6), 3),
-    "gm_2_below_the_floor": ((7, 1, 5, 3, 9), (2, 3, 5, 8, 7, 6), 4),
-    "gm_3_nothing_shared": ((1, 2), (3,), 1),
-    "gm_4_empty": ((), (3, 4), 1),
+    f"{suite}_{name}": (suite, case)
+    for suite in ("gm", "intl")
+    for name, case in {
+        "1": Case(*USUAL),
+        "2_below_the_floor": Case(*USUAL[:2], 4),
+        "3_nothing_shared": Case((1, 2), (3,), 1),
+        "4_empty": Case((), (3, 4), 1),
+        "5_list_to_receiver": Case(*USUAL, "list", "receiver"),
+        "6_size_to_both": Case(*USUAL, "size", "both"),
+        "7_size_to_receiver": Case(*USUAL, "size", "receiver"),
+    }.items()
 }
 
 
-def items(numbers: tuple[int, ...]) -> list[bytes]:
-    return [
-        protocol_input(SUITE, "opaque", normalise("opaque", f"customer {number}"))
-        for number in numbers
-    ]
-
-
-def build(name: str) -> dict:
-    bank_numbers, retailer_numbers, floor = CASES[name]
+def build(name: str, drive: Callable[..., Any]) -> dict[str, Any]:
+    """Return the vector ``name``; ``drive`` runs roles against each other (tests/drive.py)."""
+    suite_name, case = CASES[name]
+    suite = get_suite(suite_name, "portable")
     keys = {
-        "bank": SUITE.generate_signing_key(b"\x01" * 32),
-        "retailer": SUITE.generate_signing_key(b"\x02" * 32),
+        "bank": suite.generate_signing_key(b"\x01" * 32),
+        "retailer": suite.generate_signing_key(b"\x02" * 32),
     }
     seeds = {"bank": bytes(range(32)), "retailer": bytes(range(32, 64))}
-    sets = {"bank": items(bank_numbers), "retailer": items(retailer_numbers)}
-    roles: dict[str, Role[Intersection]] = {
+    sets = {
+        party: [suite.hash(f"customer {number}".encode()) for number in numbers]
+        for party, numbers in (("bank", case.bank), ("retailer", case.retailer))
+    }
+    roles = {
         party: play(
-            sets[party],
+            np.frombuffer(b"".join(sets[party]), dtype=np.uint8).reshape(-1, 32),
             party=party,
             peer=peer,
-            suite=SUITE,
+            suite=suite,
             context=CONTEXT,
-            floor=floor,
+            floor=case.floor,
+            reveal=case.reveal,
+            to=case.to,
             private_key=keys[party][0],
             peer_public_key=keys[peer][1],
             seed=seeds[party],
         )
         for play, party, peer in ((receiver, "bank", "retailer"), (sender, "retailer", "bank"))
     }
-    outbound, results = run(roles)
+    results, transcript = drive(roles)
     return {
-        "suite": "gm",
+        "suite": suite_name,
         "context": CONTEXT.hex(),
-        "floor": floor,
+        "floor": case.floor,
+        "reveal": case.reveal,
+        "to": case.to,
         "receiver": "bank",
         "sender": "retailer",
         "parties": {
@@ -69,8 +90,9 @@ def build(name: str) -> dict:
                 "public_key": keys[party][1].hex(),
                 "seed": seeds[party].hex(),
                 "items": [item.hex() for item in sets[party]],
-                "outbound": [data.hex() for data in outbound[party]],
-                "positions": results[party].positions,
+                "outbound": [data.hex() for by, _, _, data in transcript.messages if by == party],
+                "size": results[party].size,
+                "positions": results[party].positions.tolist(),
                 "signature": results[party].signatures[party].hex(),
             }
             for party in roles
@@ -79,33 +101,10 @@ def build(name: str) -> dict:
     }
 
 
-def run(
-    roles: dict[str, Role[Intersection]],
-) -> tuple[dict[str, list[bytes]], dict[str, Intersection]]:
-    """Run two roles against each other; return what each sent, and their results."""
-    outbound: dict[str, list[bytes]] = {party: [] for party in roles}
-    inbox: dict[str, deque[bytes]] = {party: deque() for party in roles}
-    waiting: dict[str, Receive | None] = dict.fromkeys(roles)
-    results: dict[str, Intersection] = {}
-    while len(results) < len(roles):
-        for party, role in roles.items():
-            try:
-                while party not in results:
-                    awaited = waiting[party]
-                    if awaited is not None and not inbox[party]:
-                        break
-                    value = awaited and wire.decode(inbox[party].popleft(), awaited.type)
-                    request = role.send(value)
-                    waiting[party] = request if isinstance(request, Receive) else None
-                    if isinstance(request, Send):
-                        outbound[party].append(wire.encode(request.message))
-                        inbox[request.to].append(outbound[party][-1])
-            except StopIteration as stop:
-                results[party] = stop.value
-    return outbound, results
-
-
 if __name__ == "__main__":
-    for case in CASES:
-        target = Path(__file__).with_name(f"{case}.json")
-        target.write_text(json.dumps(build(case), indent=2) + "\n", "utf-8")
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from drive import drive as run
+
+    for case_name in CASES:
+        target = Path(__file__).with_name(f"{case_name}.json")
+        target.write_text(json.dumps(build(case_name, run), indent=2) + "\n", "utf-8")

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from protocols.identifiers import normalise, protocol_input
 from protocols.psi_server_aided import (
     VERSION,
@@ -67,7 +69,10 @@ def build(name: str, drive: Callable[..., Any]) -> dict[str, Any]:
         }
 
     keys, key_transcript = drive({party: agree_keys(**session(party, "keys")) for party in PEER})
-    own = {party: tokens(sets[party], keys[party], SUITE) for party in PEER}
+    own = {
+        party: tokens(np.frombuffer(b"".join(sets[party]), np.uint8).reshape(-1, 32), key, SUITE)
+        for party, key in keys.items()
+    }
     lists = {
         party: TokenList(VERSION, party, PEER[party], CONTEXT, own[party].tokens) for party in PEER
     }
@@ -103,7 +108,7 @@ def build(name: str, drive: Callable[..., Any]) -> dict[str, Any]:
                 "token_list": encode(lists[party]).hex(),
                 "answer": encode(answers[party]).hex(),
                 "messages": sent(transcript, party),
-                "positions": results[party].positions,
+                "positions": results[party].positions.tolist(),
                 "signature": results[party].signatures[party].hex(),
             }
             for party in PEER

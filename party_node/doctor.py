@@ -1,0 +1,56 @@
+"""``fedcrm doctor``: what this machine can do, tried out; and the kernels compiled for later."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from party_node import kernel_cache
+from party_node.errors import NodeError
+
+
+def doctor() -> None:
+    """Try every protocol in both suites, compile what is not compiled yet, and say what is used."""
+    cache = kernel_cache.prepare()
+    from party_node.psi.rehearsal import PROTOCOLS, rehearse  # noqa: PLC0415
+    from protocols.kernels import cpu  # noqa: PLC0415
+    from protocols.suite import get_suite  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    cores = len(os.sched_getaffinity(0))
+    console.print(Text(f"Python {platform.python_version()}, {cores} cores"))
+    for name, wanted in (
+        ("AVX-512 IFMA (curves)", cpu.IFMA),
+        ("VAES (AES)", cpu.VAES),
+        ("GFNI (SM4)", cpu.GFNI),
+        ("carry-less multiplication", cpu.CLMUL),
+    ):
+        console.print(Text(f"  {name}: {'yes' if cpu.has(wanted) else 'no'}"))
+    console.print(Text(f"compiled kernels are kept in {cache}"))
+    failed = False
+    for suite_name in ("gm", "intl"):
+        for kernels in ("auto", "portable"):
+            suite = get_suite(suite_name, kernels)
+            for protocol in PROTOCOLS:
+                started = time.monotonic()
+                try:
+                    with console.status(f"{suite_name} {protocol} ..."):
+                        rehearse(suite, protocol)
+                    verdict = "right"
+                except NodeError as error:
+                    verdict, failed = f"WRONG: {error.message}", True
+                console.print(
+                    Text(
+                        f"  {suite_name:4} {protocol:5} {suite.kernels:8} {verdict}, "
+                        f"{time.monotonic() - started:.1f} s"
+                    )
+                )
+            if suite.kernels == "portable":
+                break
+    if failed:
+        raise typer.Exit(1)
