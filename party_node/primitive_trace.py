@@ -110,7 +110,7 @@ EXEMPTIONS = (
             ("party_node.peer_channel.certificates",),
             "the certificate of the outer TLS; does not occur in simulations",
         )
-        for primitive in ("X.509", "key file", "ECDSA", "EC", "EC secp256r1", "SHA-256")
+        for primitive in ("X.509", "key file", "ECDSA", "EC", "EC secp256r1")
     ),
     Exemption(
         "TLS",

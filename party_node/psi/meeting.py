@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -118,9 +119,18 @@ def meet(
     peer has not: if the peer does not know of it, :class:`AttemptAbandoned` is raised.
     """
     streams = Streams(connection, own.peer, own.deadlines)
-    try:
+    with ended_for_both(streams):
         return _Negotiation(streams, own, confirm).agree(finished)
+
+
+@contextlib.contextmanager
+def ended_for_both(streams: Streams) -> Iterator[None]:
+    """Whatever ends the run here ends it at the peer too, with the reason."""
+    try:
+        yield
     except BaseException as error:
+        if isinstance(error, RemoteProtocolError):
+            error.party = error.party or streams.peer
         streams.end(error)
         raise
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import resource
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -14,11 +13,10 @@ from party_node.errors import AttemptAbandoned, NodeError, PeerUnreachable
 from party_node.peer_channel.transport import ConnectionLost
 from party_node.psi.guard import check_change, rounded_down
 from party_node.psi.match import match_all_rounds
-from party_node.psi.meeting import Meeting, connect, meet
+from party_node.psi.meeting import Meeting, connect, ended_for_both, meet
 from party_node.psi.options import PsiOptions
 from party_node.psi.run_state import PartsInMemory, RunState
 from party_node.psi.setting_out import Ready, Watcher, set_out
-from party_node.psi.streams import Streams
 from party_node.psi.table import Found, Rows, Table
 from party_node.psi.table_out import write_matching
 from protocols.errors import ProtocolError
@@ -112,7 +110,7 @@ class _Run:
             return self._over(summary)
         if meeting.spec.run_id != self._run_id:
             self._run_id, self._memory = meeting.spec.run_id, PartsInMemory()
-        with _ended_for_both(meeting.streams):
+        with ended_for_both(meeting.streams):
             found = _match(ready, meeting, self._memory)
             self._summary = _conclude(ready, meeting, found, started)
             meeting.state.conclude(msgspec.msgpack.encode(self._summary))
@@ -149,16 +147,6 @@ class _Run:
             state.destroy()
         self._ready.rounds.forget()
         return summary
-
-
-@contextlib.contextmanager
-def _ended_for_both(streams: Streams) -> Iterator[None]:
-    """Whatever ends the run here ends it at the peer too, with the reason."""
-    try:
-        yield
-    except BaseException as error:
-        streams.end(error)
-        raise
 
 
 def _match(ready: Ready, meeting: Meeting, memory: PartsInMemory) -> Found:

@@ -159,7 +159,7 @@ class RunState:
         """Return the result of part ``index``."""
         path = self._part(index, self._kept()[index])
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError, EOFError, BadZipFile):
             raise NodeError(

@@ -116,10 +116,7 @@ class Streams:
         if isinstance(error, ConnectionLost):
             self.close()
             return
-        # A peer that does not read must not keep this side from ending.
-        impatience = threading.Timer(_FAREWELL_S, self.connection.close)
-        impatience.daemon = True
-        impatience.start()
+        impatience = self._close_soon()  # a peer that does not read must not hold this side
         with contextlib.suppress(ConnectionLost, NodeError):
             self._send_frame(_HEADER.pack(_END, 0, 1) + told(error).encode())
         impatience.cancel()
@@ -218,7 +215,14 @@ class Streams:
                 self._silent_s = silent_s
                 self._failure = PeerSilent(self.peer)
             self._lock.notify_all()
-        self.connection.close()  # wakes whoever waits for it to take a frame
+        self._close_soon()  # wakes whoever waits for it to take a frame
+
+    def _close_soon(self) -> threading.Timer:
+        """Leave a moment for a last word; then the connection is closed."""
+        timer = threading.Timer(_FAREWELL_S, self.connection.close)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _send_frame(self, frame: bytes) -> None:
         with self._sending:

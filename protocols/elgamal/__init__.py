@@ -6,9 +6,9 @@ from protocols.elgamal.ciphertexts import (
     add_all,
     check_ciphertexts,
     ciphertext_bytes,
+    encrypt_zero,
     first_point,
     open_with_share,
-    rerandomise,
 )
 from protocols.elgamal.logarithm import MAX_BOUND, small_logarithm
 from protocols.elgamal.private_key import PrivateKey
@@ -19,8 +19,8 @@ __all__ = [
     "add_all",
     "check_ciphertexts",
     "ciphertext_bytes",
+    "encrypt_zero",
     "first_point",
     "open_with_share",
-    "rerandomise",
     "small_logarithm",
 ]

@@ -32,23 +32,22 @@ def check_ciphertexts(group: PointGroup, ciphertexts: Octets) -> None:
 def add_all(group: PointGroup, ciphertexts: Octets) -> bytes:
     """Return a ciphertext of the sum of what the rows hold, at least one.
 
-    It is not re-randomised: whoever made the rows could tell which they are. Raises
-    :class:`InvalidElement` for what is no point, ``ValueError`` for no row or an infinite sum.
+    Whoever made all the rows could tell which they are: one of them should be
+    :func:`encrypt_zero`'s. Raises :class:`InvalidElement` for what is no point, ``ValueError`` for
+    no row or an infinite sum, which that row makes as unlikely as guessing a key.
     """
     halves = np.split(ciphertexts, 2, axis=1)
     return b"".join(group.sum(half.tobytes()) for half in halves)
 
 
-def rerandomise(
-    group: PointGroup, public_key: bytes, ciphertext: bytes, stream: RandomStream
-) -> bytes:
-    """Return another ciphertext of the same value, as likely to be any of them.
+def encrypt_zero(group: PointGroup, public_key: bytes, stream: RandomStream) -> Octets:
+    """Return a ciphertext of 0, shape (1, 2 * point_bytes): added, it re-randomises a sum.
 
-    A secret t is drawn, and t G and t Q are added. Raises as :func:`add_all`.
+    t G and t Q for a secret t. Raises :class:`InvalidElement` if the key is no point.
     """
     (t,) = group.random_scalars(stream, 1)
     zero = group.multiply_base([t]) + group.multiply(t, public_key)
-    return group.add(ciphertext, zero)
+    return np.frombuffer(zero, np.uint8).reshape(1, -1)
 
 
 def first_point(group: PointGroup, ciphertext: bytes) -> bytes:

@@ -35,6 +35,7 @@ Hits = npt.NDArray[np.int64]
 I64, I128, I256, I320 = (ir.IntType(bits) for bits in (64, 128, 256, 320))
 WORDS = 4
 WORD_BITS = 64
+MONTGOMERY_BITS = WORDS * WORD_BITS
 
 PRIME, CENTRE, INVERSE, TABLE = 0, 1, 3, 4
 
@@ -42,6 +43,12 @@ PRIME, CENTRE, INVERSE, TABLE = 0, 1, 3, 4
 def memory_rows(count: int) -> int:
     """Return how many rows of memory a walk with a table of ``count`` points needs."""
     return TABLE + 3 * (count + 1) + 1
+
+
+def words(numbers: Sequence[int]) -> Words:
+    """Return the numbers, below 2^256, as rows of memory."""
+    octets = b"".join(number.to_bytes(8 * WORDS, "little") for number in numbers)
+    return np.frombuffer(octets, "<u8").reshape(len(numbers), WORDS)
 
 
 class _Field:
@@ -215,6 +222,22 @@ def invert(memory: Words, address: int, row: int) -> None:
         exponent = memory[PRIME, word] - (np.uint64(2) if word == 0 else np.uint64(0))
         if exponent >> np.uint64(place) & np.uint64(1):
             multiply_rows(address, INVERSE, INVERSE, row)
+
+
+@kernel
+def fill_table(memory: Words, address: int, count: int) -> None:
+    """Complete the table of multiples R, 2 R, ... of its first point; CENTRE is 2 R, and spent.
+
+    No sum here is of equal points, 2 R being given: count is far below the group's order.
+    """
+    run = TABLE + 2 * (count + 1)
+    for k in range(1, count):
+        for word in range(WORDS):
+            memory[TABLE + 2 * k, word] = memory[CENTRE, word]
+            memory[TABLE + 2 * k + 1, word] = memory[CENTRE + 1, word]
+        run_of(address, run, TABLE)
+        invert(memory, address, run)
+        move(address, TABLE, INVERSE)
 
 
 @kernel

@@ -216,11 +216,9 @@ def _decrypt_sum(
     """
     points = own.suite.points
     stream = own.suite.stream(own.seed, own.purpose("re-randomisation"))
-    try:
-        sum_ = elgamal.add_all(points, ciphertexts)
-        sum_ = elgamal.rerandomise(points, public_key, sum_, stream)
-    except ValueError:
-        raise RemoteProtocolError("ValuedItems: what is shared has no sum") from None
+    zero = elgamal.encrypt_zero(points, public_key, stream)
+    # Added with the others: no ciphertexts, whoever chose them, have an infinite sum with it.
+    sum_ = elgamal.add_all(points, np.concatenate([ciphertexts, zero]))
     shown = sum_ if own.to == "both" else elgamal.first_point(points, sum_)
     transcript.note("sum", shown)
     yield Send(own.peer, EncryptedSum(shown))

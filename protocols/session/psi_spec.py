@@ -302,7 +302,7 @@ def _derive(run_id: str, created_at: str, receiver: PsiTerms, sender: PsiTerms) 
         ("reveal", "--reveal"),
         ("to", "--to"),
         ("purpose", "--purpose"),
-        ("key", "--kind and --key"),
+        ("key", "--key, --kind and --match"),
     ):
         ours, theirs = getattr(receiver, name), getattr(sender, name)
         if ours != theirs:

@@ -19,6 +19,9 @@ class _Quiet:
     def say(self, text: str) -> None:
         """Ignore the line."""
 
+    def connected(self, connection: Any) -> None:
+        """Show no bytes."""
+
     def progress(self, step: str, done: int, total: int) -> None:
         """Ignore the progress."""
 

@@ -61,7 +61,9 @@ def test_sums_decrypt_to_the_plain_sum(name, values, seed):
     suite, _ = SUITES[name]
     key = key_of(suite)
     sum_ = elgamal.add_all(suite.points, encrypted(suite, values))
-    other = elgamal.rerandomise(suite.points, key.public_key, sum_, suite.stream(seed, b"t"))
+    zero = elgamal.encrypt_zero(suite.points, key.public_key, suite.stream(seed, b"t"))
+    assert key.decrypt(zero.tobytes(), 1) == 0
+    other = elgamal.add_all(suite.points, np.concatenate([encrypted(suite, values), zero]))
     assert key.decrypt(sum_, BOUND) == key.decrypt(other, BOUND) == sum(values)
     share = key.share(elgamal.first_point(suite.points, other))
     assert elgamal.open_with_share(suite.points, other, share, BOUND) == sum(values)

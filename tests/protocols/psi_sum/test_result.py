@@ -41,7 +41,7 @@ def plaintext(bank, retailer) -> tuple[int, int]:
     st.sampled_from(["both", "receiver"]),
     seeds,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_result_is_the_plaintext_sum(suite, sets, floor, to, seed):
     bank, retailer = sets
     with pair.constants(CHUNK_ITEMS=3):
