@@ -146,7 +146,9 @@ class Evidence:
     # -- the match ---------------------------------------------------------------------------
 
     def start(self, counts: Mapping[str, int]) -> None:
-        """Record that the match begins, with the numbers of this party's own file."""
+        """Record, once a run, that the match begins, with the numbers of this party's own file."""
+        if self._has("psi.started"):
+            return
         spec = self._the_spec()
         self._write(
             "psi.started",
@@ -295,7 +297,7 @@ class Evidence:
             return
         self._write(
             # The same command can go on with a match that has begun: that is no end of the job.
-            "phase.failed" if self._agreed() else "job.failed",
+            "phase.failed" if self._has("job.agreed") else "job.failed",
             phase="align",
             outcome=Outcome(status="failed", code="error"),
             details={"reason": "error", "error": type(error).__name__},
@@ -389,12 +391,12 @@ class Evidence:
                 "`fedcrm audit fsck`",
             ) from None
 
-    def _agreed(self) -> bool:
+    def _has(self, type_: str) -> bool:
+        """Return whether the log has an event of this type about the run."""
+        run_id = self._the_spec().run_id
+        there = select(entries.c.seq).where(entries.c.type == type_, entries.c.job == run_id)
         with self._transaction() as connection:
-            found = select(entries.c.seq).where(
-                entries.c.type == "job.agreed", entries.c.job == self._the_spec().run_id
-            )
-            return connection.execute(found).first() is not None
+            return connection.execute(there).first() is not None
 
     def _joint(self, body: bytes, signatures: Mapping[str, bytes]) -> JointDraft:
         keys = {

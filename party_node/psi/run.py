@@ -153,10 +153,8 @@ def _match(ready: Ready, meeting: Meeting, memory: PartsInMemory) -> Found:
     """Run the rounds of the match, behind the guard."""
     spec = meeting.spec
     _guard(ready, spec)
-    if ready.evidence is not None and not meeting.resumed:
-        ready.evidence.start(
-            {"own_set": ready.rounds.rows, "rejected": ready.rounds.rejected},
-        )
+    if ready.evidence is not None:
+        ready.evidence.start({"own_set": ready.rounds.rows, "rejected": ready.rounds.rejected})
     table = Table(
         spec=spec,
         role=ready.options.role,

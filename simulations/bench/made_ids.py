@@ -38,6 +38,6 @@ def write_id_files(
 def _draw(words: Words, kind: str) -> npt.NDArray[np.int64]:
     """Return eleven-digit numbers, not yet distinct; no secret depends on their bias."""
     if kind == "phone":
-        prefix = _MOBILE_PREFIXES[(words >> np.uint64(60)) % len(_MOBILE_PREFIXES)]
-        return prefix * 10**8 + (words % 10**8).astype(np.int64)
-    return 10**10 + (words % 10**10).astype(np.int64)
+        prefixes = _MOBILE_PREFIXES[((words >> np.uint64(60)) % np.uint64(8)).astype(np.int64)]
+        return np.asarray(prefixes * 10**8 + (words % np.uint64(10**8)).astype(np.int64))
+    return np.asarray((words % np.uint64(10**10)).astype(np.int64) + 10**10)

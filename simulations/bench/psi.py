@@ -75,16 +75,15 @@ def _bench(asked: PsiBench, folder: Path) -> dict[str, Any]:
     write_id_files(empty, 0, 0, 0, asked.kind)
 
     _pair(asked, empty, folder)  # compiles what is not in the cache yet
-    idle = [_pair(asked, empty, folder) for _ in range(asked.runs)]
-    idle_s = 0.0 if asked.warm else statistics.median(pair[0].wall_s for pair in idle)
-    ours, theirs = [], []
+    idle, ours, theirs = [], [], []
     for _ in range(asked.runs):
-        pair = _pair(asked, files, folder)
+        if not asked.warm:
+            idle.append(_pair(asked, empty, folder)[0].wall_s)
+        ours.append(_pair(asked, files, folder))
         _check(asked, folder, truth)
-        ours.append(pair)
         if asked.peer is not None:
             theirs.append(_peer(asked.peer, files))
-    return _figures(asked, ours, idle_s, theirs)
+    return _figures(asked, ours, statistics.median(idle) if idle else 0.0, theirs)
 
 
 def _figures(

@@ -16,6 +16,7 @@ TUTORIALS = REPOSITORY / "docs" / "tutorials"
 FIRST = TUTORIALS / "01-first-simulation.md"
 OWN_FILES = TUTORIALS / "02-your-own-two-files.md"
 LOGS = TUTORIALS / "03-reading-the-audit-log.md"
+TWO_MACHINES = TUTORIALS / "04-two-machines.md"
 README, CHINESE = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
 
 QUICK = ("Two tables", "The scenario", "Run it", "Rows left out", "Mistakes in the file")
@@ -51,6 +52,16 @@ def test_own_files_and_their_log(own_files: Path) -> None:
     assert follow(commands(LOGS), own_files) > 5
 
 
+def test_two_machines(tmp_path: Path) -> None:
+    assert follow(commands(TWO_MACHINES), tmp_path) > 20
+    pasted = [
+        (tmp_path / f"{name}-shared.csv").read_text().split("\n") for name in ("bank", "shop")
+    ]
+    numbers = [[row.split(",")[0][-8:] for row in rows[1:-1]] for rows in pasted]
+    assert len(numbers[0]) == 100
+    assert numbers[0] == numbers[1]
+
+
 @pytest.mark.slow
 def test_the_rest_of_own_files(own_files: Path) -> None:
     assert follow([c for c in commands(OWN_FILES) if c.section in SLOW], own_files) > 10
@@ -82,8 +93,12 @@ def filled(command: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
-    # The first tutorial runs credit-need.
-    [command for command in table_of_commands(README) if not command.endswith("credit-need")],
+    # The first tutorial runs credit-need, the fourth what two machines do.
+    [
+        command
+        for command in table_of_commands(README)
+        if command.split()[1] in ("simulate", "audit") and not command.endswith("credit-need")
+    ],
 )
 def test_the_table_of_commands(command: str, own_files: Path) -> None:
     script = filled(command)
@@ -99,13 +114,25 @@ def test_the_table_of_commands(command: str, own_files: Path) -> None:
         assert "Traceback" not in printed
 
 
+@pytest.mark.slow
+def test_the_commands_that_measure(tmp_path: Path) -> None:
+    bench, *others = [c for c in table_of_commands(README) if c.startswith("fedcrm bench")]
+    assert not others
+    small = bench.replace("100000x100000", "1000x1000") + " --runs 1 2>/dev/null"
+    printed = run(Command(README.name, 0, "Use", small, [LEFT_OUT]), tmp_path)
+    assert json.loads(printed)["intersection"] == 300
+    told = run(Command(README.name, 0, "Use", "fedcrm doctor", [LEFT_OUT]), tmp_path)
+    assert "ecdh" in told
+    assert "WRONG" not in told
+
+
 @pytest.mark.parametrize("readme", [README, CHINESE], ids=lambda path: path.name)
 def test_only_commands_and_options_that_exist_are_named(readme: Path) -> None:
     table = table_of_commands(readme)
     assert len(table) > 8
     for command in table:
         words = command.split()[1:]
-        path = words[: 2 if words[0] == "audit" else 1]
+        path = words[: 2 if words[0] in ("audit", "psi", "bench") else 1]
         # Wide: an option's name is cut off where the terminal ends.
         result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
         assert result.exit_code == 0, command
@@ -129,7 +156,7 @@ def figures_in_blocks(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "document", [README, CHINESE, FIRST, OWN_FILES, LOGS], ids=lambda path: path.name
+    "document", [README, CHINESE, FIRST, OWN_FILES, LOGS, TWO_MACHINES], ids=lambda path: path.name
 )
 def test_links_lead_somewhere(document: Path) -> None:
     targets = links(document.read_text(encoding="utf-8"))
