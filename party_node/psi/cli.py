@@ -333,6 +333,41 @@ def keygen(
     typer.echo(f"keep to yourself         everything else in {folder}", err=True)
 
 
+@app.command()
+def trust(
+    identities: Annotated[
+        list[Path], typer.Argument(metavar="IDENTITY.PUB...", help="identity.pub of each party.")
+    ],
+) -> None:
+    """Print a trust file for `fedcrm audit verify`: whose key signs whose log.
+
+    It is as good as the comparison of the identities' fingerprints.
+    """
+    from audit.identity import LogIdentity, log_origin  # noqa: PLC0415
+    from audit.key_files import KeyFileError  # noqa: PLC0415
+    from audit.trust import write_trust  # noqa: PLC0415
+    from party_node.peer_channel.certificates import load_peer  # noqa: PLC0415
+
+    try:
+        parties = [load_peer(path) for path in identities]
+    except KeyFileError as error:
+        _fail(str(error), "name the identity.pub files the parties gave each other")
+    typer.echo(
+        write_trust(
+            LogIdentity(
+                origin=log_origin(party.name, "party_node"),
+                suite=party.suite,
+                public_key=party.public_key,
+                source="party_node",
+            )
+            for party in parties
+        ),
+        nl=False,
+    )
+    for party in parties:
+        typer.echo(f"compared by voice?  {party.name}: {party.fingerprint}", err=True)
+
+
 def _run(role: PsiRole, given: dict[str, Any]) -> None:
     kernel_cache.prepare()
     # Loads numba, Arrow and, without --lab, the audit log: not for `--help`.

@@ -143,7 +143,8 @@ def _wrap_the_disk(patch: pytest.MonkeyPatch, by_role: dict[str, Victim]) -> Non
             done = _do(self, *arguments)
             if _name == "save_part":
                 by_role[role_of(self)].saved.add(arguments[0])
-            by_role[role_of(self)].moment(f"after {_name}")
+            if _name != "destroy":  # after that, only the exit is left
+                by_role[role_of(self)].moment(f"after {_name}")
             return done
 
         patch.setattr(RunState, name, method)

@@ -122,7 +122,6 @@ def check_a_death(folder: Path, role: str, dies_at: int) -> str:
     assert not any(side.state_folder.exists() for side in asked), what
     again = set(victim.buckets)
     assert not again & finished, f"{what}: {again} again, though both had finished {finished}"
-    assert len(again | finished) == BUCKETS, what
     return what
 
 
