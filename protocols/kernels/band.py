@@ -12,7 +12,7 @@ about its set.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -159,8 +159,9 @@ def eliminate(places: Words, low: Words, high: Words, values: Words, pivots: Wor
 
 
 @kernel
-def _back_substitute_lanes(pivots: Words, solution: Words) -> None:
-    room = np.zeros((2 * RING_GROUPS + 1) * GROUP_BYTES // 8, np.uint64)
+def _back_substitute_lanes(pivots: Words, solution: Words, room: Words) -> None:
+    # ``room`` is the caller's: a compiled function frees an array of its own after the last use of
+    # its name, whoever still has the address.
     ring = (np.intp(room.ctypes.data) + 63) & ~np.intp(63)
     for group in range(solution.shape[0] // LANES - 1, -1, -1):
         solve_eight(
@@ -189,12 +190,14 @@ def _back_substitute_portable(pivots: Words, solution: Words) -> None:
 
 
 @kernel
-def _decode_lanes(places: Words, low: Words, high: Words, planes: Any, out: Any) -> None:
+def _decode_lanes(
+    places: Words, low: Words, high: Words, planes: Any, out: Any, room: Words
+) -> None:
     # Rows come in ascending order of their buckets, so that a ring of a few buckets' matrices is
     # enough. Of eight rows in a vector those of a later bucket come out wrong; they are the first
     # of the next vector, and overwritten. The last rows go through arrays with room for eight.
     rows, (to_low, to_high) = places.shape[0], out
-    room = np.empty((RING_BUCKETS + 1) * 2 * BUCKET_BYTES // 8, np.uint64)
+    # ``room`` is the caller's, as in _back_substitute_lanes.
     ring = (np.intp(room.ctypes.data) + 63) & ~np.intp(63)
     last_places, last_rows = np.zeros(LANES, np.uint64), np.zeros((2, LANES, 2), np.uint64)
     last_out = np.zeros((2, LANES), np.uint64)
@@ -266,8 +269,11 @@ def back_substitute(pivots: Words, solution: Words, *, portable: bool) -> None:
     """
     if pivots.shape != (len(solution), PIVOT_WORDS) or len(solution) % LANES:
         raise ValueError("pivots and solution must have one length, a multiple of eight")
-    solve = cast(Any, _back_substitute_portable if portable else _back_substitute_lanes)
-    solve(pivots, solution)
+    if portable:
+        _back_substitute_portable(pivots, solution)
+    else:
+        room = np.zeros((2 * RING_GROUPS + 1) * GROUP_BYTES // 8, np.uint64)
+        _back_substitute_lanes(pivots, solution, room)
 
 
 def decode(
@@ -288,5 +294,8 @@ def decode(
         raise ValueError("rows and out must have one length")
     if rows and int(places[-1] >> _HALF) > columns - MARGIN:
         raise ValueError("a row ends beyond the columns")
-    run = cast(Any, _decode_portable if portable else _decode_lanes)
-    run(places, low, high, planes, out)
+    if portable:
+        _decode_portable(places, low, high, planes, out)
+    else:
+        room = np.empty((RING_BUCKETS + 1) * 2 * BUCKET_BYTES // 8, np.uint64)
+        _decode_lanes(places, low, high, planes, out, room)

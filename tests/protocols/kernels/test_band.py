@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -209,3 +211,34 @@ def test_arrays_that_do_not_fit_are_refused(portable):
     for solution in (plane[:312], plane[:316]):
         with pytest.raises(ValueError, match="multiple of eight"):
             band.back_substitute(pivots[: len(solution) + 1], solution, portable=portable)
+
+
+@pytest.mark.skipif(not cpu.has(cpu.GFNI), reason="needs AVX-512 GFNI")
+def test_threads_that_allocate_spoil_nothing():
+    """The lanes' rings are memory that nobody else is given while they run."""
+    made = system(3, 4000, 4608)
+    planes = tuple(words(7 + plane, 4608) for plane in range(2))
+
+    def products() -> np.ndarray:
+        out = np.zeros((2, 4000), np.uint64)
+        band.decode(made.places, made.low, made.high, planes, (out[0], out[1]), portable=False)
+        return out
+
+    expected, stop = products(), threading.Event()
+
+    def churn() -> int:
+        rounds = 0
+        while not stop.is_set():
+            _ = [np.full(size, 0xFF, np.uint8) for size in (4096, 8192, 20480, 40960, 66560)]
+            rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(4) as pool:
+        churning = [pool.submit(churn) for _ in range(2)]
+        try:
+            runs = [pool.submit(lambda: [products() for _ in range(60)]) for _ in range(2)]
+            for run in runs:
+                assert all((out == expected).all() for out in run.result())
+        finally:
+            stop.set()
+    assert all(churned.result() for churned in churning)
