@@ -49,7 +49,9 @@ class Trust:
             if party.origin in self._parties:
                 raise TrustError(f"{party.origin} is listed twice")
             if party.suite not in SIGNATURE_TYPES:
-                raise TrustError(f"{party.origin}: the suite must be one of gm")
+                raise TrustError(
+                    f"{party.origin}: the suite must be one of {', '.join(SIGNATURE_TYPES)}"
+                )
             if not _FINGERPRINT.fullmatch(_digits(party.fingerprint)):
                 raise TrustError(f"{party.origin}: a fingerprint is 64 hex digits")
             self._parties[party.origin] = party

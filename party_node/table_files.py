@@ -144,6 +144,7 @@ def _has_quotes(path: Path) -> bool:
 
 
 def check_columns(path: Path, names: Sequence[str], wanted: list[str]) -> None:
+    """Raise :class:`DatasetError` for wanted columns that are not there, or are there twice."""
     missing = [name for name in wanted if name not in names]
     if missing:
         # The first line of a file without a header is somebody's row: it is not repeated.

@@ -24,6 +24,7 @@ app = typer.Typer(
     name="psi",
     help="Find the customers two organisations share; nothing else of either list is shown.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 
@@ -45,14 +46,18 @@ Input = Annotated[
 ]
 Key = Annotated[
     list[str],
-    typer.Option("--key", help="Column to match on; several: all of them.", rich_help_panel=_DATA),
+    typer.Option(
+        "--key",
+        help="Column to match on; several with --match. In the same order on both sides.",
+        rich_help_panel=_DATA,
+    ),
 ]
 Kind = Annotated[
     list[str] | None,
     typer.Option(
         "--kind",
         click_type=_choice("phone", "resident_id", "email", "opaque"),
-        help="What the column holds: one for all, or one per --key. Default: phone.",
+        help="What the column holds: one for all, or one per --key in order. Default: phone.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -73,7 +78,8 @@ Output = Annotated[
     Path | None,
     typer.Option(
         "--output",
-        help="Matching rows: row i is the same customer in both sides' files.",
+        help="Matching rows, for a side that gets them; row i is the same customer on both sides. "
+        "Unusable rows go to OUTPUT.rejects.csv.",
         rich_help_panel=_RESULT,
     ),
 ]
@@ -87,15 +93,23 @@ Connect = Annotated[
 ]
 IdentityFolder = Annotated[
     Path | None,
-    typer.Option("--identity", help="Folder `psi keygen` made.", rich_help_panel=_PEER),
+    typer.Option(
+        "--identity", help="Folder `psi keygen` made; needed without --lab.", rich_help_panel=_PEER
+    ),
 ]
 Peer = Annotated[
     Path | None,
-    typer.Option("--peer", help="The other side's identity.pub.", rich_help_panel=_PEER),
+    typer.Option(
+        "--peer", help="The other side's identity.pub; needed without --lab.", rich_help_panel=_PEER
+    ),
 ]
 Log = Annotated[
     Path | None,
-    typer.Option("--log", help="Folder of this side's audit log.", rich_help_panel=_TERMS),
+    typer.Option(
+        "--log",
+        help="Folder of this side's audit log; needed without --lab.",
+        rich_help_panel=_TERMS,
+    ),
 ]
 SuiteName = Annotated[
     str,
@@ -111,7 +125,7 @@ ProtocolName = Annotated[
     typer.Option(
         "--protocol",
         click_type=_choice("auto", "ecdh", "vole", "oprf"),
-        help="auto chooses by size and says why.",
+        help="auto chooses by size and says why; a sum has a protocol of its own.",
         rich_help_panel=_HOW,
     ),
 ]
@@ -143,7 +157,7 @@ Basis = Annotated[
     str,
     typer.Option(
         "--basis",
-        help="Your legal basis, as in compliance/catalogue.toml, such as CN13_1.",
+        help="Your legal basis, such as CN13_1 (compliance/catalogue.toml); none: you name none.",
         rich_help_panel=_TERMS,
     ),
 ]
@@ -162,25 +176,35 @@ Yes = Annotated[
 ]
 Officer = Annotated[
     str | None,
-    typer.Option("--officer", help="Staff id (no name) of who approves.", rich_help_panel=_TERMS),
+    typer.Option(
+        "--officer",
+        help="Staff id (no name) of who approves. Default: operator.",
+        rich_help_panel=_TERMS,
+    ),
 ]
 Exclude = Annotated[
     Path | None,
     typer.Option(
         "--exclude",
-        help="File with the same key columns: people who withdrew or objected; left out.",
+        help="File with the same key columns: whoever any of them names (withdrawn, objected) "
+        "is left out.",
         rich_help_panel=_DATA,
     ),
 ]
 Cache = Annotated[
     Path | None,
-    typer.Option("--cache", help="Folder of oprf's prepared set.", rich_help_panel=_HOW),
+    typer.Option(
+        "--cache",
+        help="Folder for oprf, on both sides: the sender's holds a key and its prepared set.",
+        rich_help_panel=_HOW,
+    ),
 ]
 Lab = Annotated[
     bool,
     typer.Option(
         "--lab",
-        help="No TLS, no log, no question: for measuring, on 127.0.0.1 only.",
+        help="No TLS, no log, no question, floor 1, keys that everybody knows: for measuring, on "
+        "127.0.0.1 only.",
         rich_help_panel=_HOW,
     ),
 ]
@@ -226,13 +250,15 @@ Quota = Annotated[
     typer.Option(
         "--quota",
         min=1,
-        help="Queries this peer may make until the key is rotated.",
+        help="oprf: queries a peer may make until the key is rotated.",
         rich_help_panel=_HOW,
     ),
 ]
 Rotate = Annotated[
     bool,
-    typer.Option("--rotate", help="Prepare the set anew under a fresh key.", rich_help_panel=_HOW),
+    typer.Option(
+        "--rotate", help="oprf: prepare the set anew under a fresh key.", rich_help_panel=_HOW
+    ),
 ]
 
 
@@ -305,7 +331,7 @@ def send(
     lab: Lab = False,
     as_json: Json = False,
 ) -> None:
-    """Take part as the sender."""
+    """Take part as the sender: it gets the result with --to both only."""
     _run("sender", locals())
 
 
@@ -378,6 +404,9 @@ def _run(role: PsiRole, given: dict[str, Any]) -> None:
     as_json = given["as_json"]
     try:
         options = _options(role, given)
+    except NodeError as error:
+        _fail(error.message, error.hint, status=2)
+    try:
         with Terminal(ask=not (given["yes"] or given["lab"])) as terminal:
             summary = run_psi(options, terminal)
     except NodeError as error:
@@ -436,8 +465,8 @@ def _options(role: PsiRole, given: dict[str, Any]) -> PsiOptions:
     )
 
 
-def _fail(message: str, hint: str = "") -> NoReturn:
+def _fail(message: str, hint: str = "", *, status: int = 1) -> NoReturn:
     typer.echo(f"error: {message}", err=True)
     if hint:
         typer.echo(f"hint: {hint}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(status)

@@ -106,7 +106,9 @@ class _SecureDialer:
             say(f"listening on {address} for {peer.name}, {_short(peer)}")
         else:
             assert options.connect is not None
-            self._inner = TlsDialer(parse_address(options.connect), identity, peer)
+            address = parse_address(options.connect)
+            self._inner = TlsDialer(address, identity, peer)
+            say(f"connecting to {peer.name} at {address}, {_short(peer)}")
 
     def dial(self, timeout: float) -> CountedConnection | None:
         """Return a connection on which the peer has proved who it is, or None."""

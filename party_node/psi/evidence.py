@@ -45,8 +45,11 @@ _SUCCESS = Outcome(status="success", code="ok")
 class Evidence:
     """This party's log while one run lasts; :meth:`close` it."""
 
-    def __init__(self, engine: Engine, log: AuditLog, signer: Signer, officer: str | None) -> None:
+    def __init__(
+        self, engine: Engine, log: AuditLog, signer: Signer, officer: str | None, folder: Path
+    ) -> None:
         self._engine = engine
+        self._folder = folder
         self._officer = officer
         self._log = log
         self._signer = signer
@@ -64,7 +67,7 @@ class Evidence:
         ``--yes`` does.
         """
         engine, log = open_log(folder, signer)
-        return cls(engine, log, signer, officer)
+        return cls(engine, log, signer, officer, folder)
 
     def close(self) -> None:
         """Release the database."""
@@ -77,6 +80,7 @@ class Evidence:
         if not self._ended:
             self.fail(AttemptAbandoned("the other side came back without the interrupted run"))
         self._spec, self._attempt, self._ended = spec, 1, False
+        self._keep(spec)
         self._write(
             "job.proposed",
             bound_to_attempt=False,
@@ -127,6 +131,17 @@ class Evidence:
         )
         self._checkpoint()
         self._ended = True
+
+    def _keep(self, spec: PsiSpec) -> None:
+        """Keep the spec's bytes beside the log, which holds their digest only."""
+        specs = self._folder / "specs"
+        try:
+            specs.mkdir(mode=0o700, exist_ok=True)
+            (specs / f"{spec.run_id}.json").write_bytes(spec.to_bytes())
+        except OSError as error:
+            raise NodeError(
+                f"cannot write into {specs} ({error.strerror})", "nothing was compared"
+            ) from None
 
     def agree(self, peer_key: bytes, own_signature: bytes, peer_signature: bytes) -> None:
         """Check the peer's approval and record, once a run, that both gave theirs."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from party_node.errors import AttemptAbandoned, NodeError, PeerUnreachable
+from party_node.errors import AttemptAbandoned, JobRefused, NodeError, PeerUnreachable
 from party_node.peer_channel.transport import ConnectionLost
 from party_node.psi.guard import check_change, rounded_down
 from party_node.psi.match import match_all_rounds
@@ -71,7 +71,16 @@ def run_psi(options: PsiOptions, watcher: Watcher) -> Summary:
             if ready.evidence is not None:
                 with contextlib.suppress(NodeError):  # the first error is the one to tell
                     ready.evidence.fail(error)
+            if isinstance(error, JobRefused):
+                _forget_state(ready)
             raise
+
+
+def _forget_state(ready: Ready) -> None:
+    """Remove what is kept to go on from."""
+    if (state := RunState.find(ready.own.state_folder, ready.own.inputs)) is not None:
+        state.destroy()
+    ready.rounds.forget()
 
 
 class _Run:
@@ -142,10 +151,7 @@ class _Run:
 
     def _over(self, summary: Summary) -> Summary:
         """Remove what is kept to go on from, and return how it ended."""
-        own = self._ready.own
-        if (state := RunState.find(own.state_folder, own.inputs)) is not None:
-            state.destroy()
-        self._ready.rounds.forget()
+        _forget_state(self._ready)
         return summary
 
 

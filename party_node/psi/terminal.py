@@ -92,7 +92,7 @@ class Terminal:
         self._console.print(terms_shown(spec, own))
         if not self._ask:
             return True
-        self._console.print("Approve and sign? [yes/no] ", end="")
+        self._console.print(Text("Approve and sign? [yes/no] "), end="")
         answer = sys.stdin.readline()
         if not answer:
             self.say("\nnobody answered: a script approves with --yes")
@@ -165,7 +165,7 @@ def _result(summary: Summary, options: PsiOptions) -> str:
     if not summary.opened:
         # Where both learn the size before anything is opened, it is no secret any more.
         known = f"{summary.intersection:,}, " if summary.intersection else ""
-        return f"{known}fewer shared customers than the floor: none of them was revealed"
+        return f"{known}fewer shared customers than the floor: no row was opened"
     if options.learns_rows:
         return f"{summary.intersection:,} shared customers: {options.output}"
     if summary.total is not None:

@@ -200,14 +200,16 @@ def who_learns(spec: PsiSpec) -> list[str]:
         "size": f"how many customers are shared, shown rounded down to {spec.floor}",
         "sum": f"how many customers are shared and the sum of {sender}'s numbers over them",
     }[spec.reveal]
-    lines = [f"{both}: how many rows the other brings, in each of {spec.buckets} parts"]
-    if spec.buckets == 1:
-        lines = [f"{both}: how many rows the other brings"]
+    lines = [f"{both}: how many rows the other brings"]
     lines.append(f"{both if spec.to == 'both' else receiver}: {told}")
-    if spec.to == "receiver" and spec.protocol == "ecdh" and spec.reveal == "list":
-        lines.append(f"{sender}: how many customers are shared, not which")
     if spec.protocol == "sum":
         lines.append(f"{sender}: how many customers are shared")
+    elif spec.to == "receiver" and not (spec.protocol == "ecdh" and spec.reveal == "list"):
+        lines.append(f"{sender}: whether the floor was reached")
+    if spec.protocol == "ecdh" and spec.reveal == "list":
+        lines.append(f"{both}: how many customers are shared, below the floor too")
+    if spec.receiver.key.match == "first" and len(spec.receiver.key.kinds) > 1:
+        lines.append(f"{both}: by which of the keys each shared customer was found")
     return lines
 
 

@@ -13,7 +13,12 @@ import typer
 
 from simulations.bench.psi import BenchError, PsiBench, bench_psi
 
-app = typer.Typer(name="bench", help="Measure this machine; JSON on stdout.", no_args_is_help=True)
+app = typer.Typer(
+    name="bench",
+    help="Measure this machine; JSON on stdout.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @app.callback()
@@ -25,11 +30,17 @@ def bench() -> None:
 def psi(
     sizes: Annotated[
         list[str],
-        typer.Option("--sizes", help="Rows of receiver and sender, such as 100000x1000000."),
+        typer.Option(
+            "--sizes", help="Rows of receiver and sender, such as 100000x1000000; may be repeated."
+        ),
     ] = ["100000x100000"],  # noqa: B006 - Typer reads it once
     protocol: Annotated[
         list[str],
-        typer.Option("--protocol", click_type=click.Choice(["ecdh", "vole", "oprf"])),
+        typer.Option(
+            "--protocol",
+            click_type=click.Choice(["ecdh", "vole", "oprf"]),
+            help="May be repeated.",
+        ),
     ] = ["ecdh"],  # noqa: B006
     suite: Annotated[
         list[str], typer.Option("--suite", click_type=click.Choice(["gm", "intl"]))

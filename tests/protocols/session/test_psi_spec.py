@@ -219,13 +219,15 @@ def test_a_key_has_one_to_eight_columns() -> None:
 
 
 def test_who_learns_what_is_said_for_every_spec() -> None:
-    listed = who_learns(spec())
-    assert listed[-1] == "bank and shop: which of its own customers the other has too"
-    one_sided = who_learns(spec(to="receiver"))
-    assert "bank: which of its own customers the other has too" in one_sided
-    assert "shop: how many customers are shared, not which" in one_sided
-    assert "in each of 2 parts" in who_learns(spec(rows=1 << 20, protocol="vole"))[0]
+    sizes = "bank and shop: how many rows the other brings"
+    exact = "bank and shop: how many customers are shared, below the floor too"
+    whose = "which of its own customers the other has too"
+    assert who_learns(spec()) == [sizes, f"bank and shop: {whose}", exact]
+    assert who_learns(spec(to="receiver")) == [sizes, f"bank: {whose}", exact]
+    one_sided = who_learns(spec(rows=1 << 20, protocol="vole", to="receiver"))
+    assert one_sided == [sizes, f"bank: {whose}", "shop: whether the floor was reached"]
     assert "rounded down to 50" in who_learns(spec(reveal="size"))[-1]
+    assert who_learns(spec(reveal="size", to="receiver"))[-1] == one_sided[-1]
     summed = who_learns(spec({}, {"values": True}, reveal="sum", to="receiver"))
     assert "bank: how many customers are shared and the sum of shop's numbers" in summed[1]
     assert summed[-1] == "shop: how many customers are shared"
