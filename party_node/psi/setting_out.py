@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -33,6 +34,9 @@ from protocols.suite import Suite, get_suite
 if TYPE_CHECKING:
     from party_node.psi.evidence import Evidence
     from party_node.psi.oprf_cache import PreparedSet
+
+
+_SLOW_S = 4.0
 
 
 class Watcher(Protocol):
@@ -126,8 +130,9 @@ def set_out(options: PsiOptions, watcher: Watcher) -> Iterator[Ready]:
             rounds = read_rounds(options, suite)
             if options.protocol == "oprf" and options.role == "sender":
                 prepared = prepare_for_queries(options, suite, rounds, watcher)
-        for protocol in _expected_protocols(options, rounds.rows):
-            rehearse(suite, protocol)
+        with _told_if_slow(watcher):
+            for protocol in _expected_protocols(options, rounds.rows):
+                rehearse(suite, protocol)
         own = Self(
             terms=_terms(options, door, rounds),
             suite=suite,
@@ -154,6 +159,22 @@ def set_out(options: PsiOptions, watcher: Watcher) -> Iterator[Ready]:
             prepared=prepared,
             approved=None if interrupted is None else interrupted.spec.both,
         )
+
+
+@contextlib.contextmanager
+def _told_if_slow(watcher: Watcher) -> Iterator[None]:
+    """Say what takes long where the kernels are not compiled yet: the first run on a machine."""
+    timer = threading.Timer(
+        _SLOW_S,
+        watcher.say,
+        ("compiling for this machine, once; `fedcrm doctor` does it ahead of the first run",),
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _find_prepared(options: PsiOptions, suite: Suite) -> PreparedSet | None:
