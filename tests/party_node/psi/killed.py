@@ -30,6 +30,7 @@ class Victim:
     dies_at: int | None = None
     moments: list[str] = field(default_factory=list)
     dead: bool = False
+    deaths: int = 0
     buckets: list[int] = field(default_factory=list)
     """The buckets that were run, in order, in this life."""
     saved: set[int] = field(default_factory=set)
@@ -49,6 +50,7 @@ class Victim:
     def reborn(self) -> None:
         """The process is started again."""
         self.dead, self.dies_at, self.buckets = False, None, []
+        self.deaths += 1
 
 
 class _Line:
