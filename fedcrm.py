@@ -10,24 +10,40 @@ import typer
 from typer.core import TyperGroup
 
 _ROOMS = {
-    "simulate": ("simulations.cli", "simulate"),
-    "psi": ("party_node.psi.cli", "app"),
-    "audit": ("audit.cli", "app"),
-    "doctor": ("party_node.doctor", "doctor"),
-    "bench": ("simulations.bench.cli", "app"),
+    "simulate": (
+        "simulations.cli",
+        "simulate",
+        "Run a bank and its partners on this machine: who is shared, what joining is worth.",
+    ),
+    "psi": ("party_node.psi.cli", "app", "Find the customers two organisations share."),
+    "audit": ("audit.cli", "app", "Read and check audit logs. Works offline."),
+    "doctor": ("party_node.doctor", "doctor", "Try what this machine can do; compile for later."),
+    "bench": ("simulations.bench.cli", "app", "Measure this machine; JSON on stdout."),
 }
 
 
 class _Rooms(TyperGroup):
     """Loads the room whose command is called and no other: `psi` needs no Flower."""
 
+    _listing = False
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_ROOMS)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The list of commands needs their names and a line each, not three seconds of imports.
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _ROOMS:
             return None
-        module, attribute = _ROOMS[name]
+        module, attribute, line = _ROOMS[name]
+        if self._listing:
+            return click.Command(name, help=line)
         found: Any = getattr(import_module(module), attribute)
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False)

@@ -204,18 +204,27 @@ def only_run(folder: Path) -> Iterator[None]:
     with _written(folder):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise NodeError(
-            f"another run uses {folder}",
-            "wait for it, or name another --output (as a sender without one: a copy of the input)",
-        ) from None
-    try:
-        yield
+        if not _locked(descriptor, path):
+            raise NodeError(
+                f"another run uses {folder}",
+                "wait for it, or name another --output (as a sender without one: a copy of the "
+                "input)",
+            )
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
     finally:
-        path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _locked(descriptor: int, path: Path) -> bool:
+    """Lock the file; False if another process has, or has just removed it after its run."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from party_node.psi.meeting import Dialer, Self
 from party_node.psi.options import PsiOptions
 from party_node.psi.rehearsal import rehearse
 from party_node.psi.rounds import Rounds, read_rounds, rounds_of_prepared, table_session
-from party_node.psi.run_state import RunState, only_run
+from party_node.psi.run_state import only_run
 from party_node.psi.streams import CountedConnection
 from party_node.psi.table_out import check_output
 from protocols.identifiers import RULES_VERSION
@@ -72,7 +72,7 @@ class Ready:
     """How the set differs from the last run's, once that is known."""
     guarded: bool = False
     approved: tuple[PsiTerms, PsiTerms] | None = None
-    """Both sides' terms as the officer has approved them, here or in a process that was killed."""
+    """Both sides' terms as the officer has approved them in this process."""
     match_s: float = 0.0
 
     def prepared_set(self) -> PreparedSet | None:
@@ -146,7 +146,6 @@ def set_out(options: PsiOptions, watcher: Watcher) -> Iterator[Ready]:
             deadlines=options.deadlines,
         )
         guard = None if options.log is None else Guard(options.log, suite, door.peer_name)
-        interrupted = RunState.find(own.state_folder, own.inputs)
         yield Ready(
             options=options,
             watcher=watcher,
@@ -157,7 +156,6 @@ def set_out(options: PsiOptions, watcher: Watcher) -> Iterator[Ready]:
             evidence=evidence,
             guard=guard,
             prepared=prepared,
-            approved=None if interrupted is None else interrupted.spec.both,
         )
 
 

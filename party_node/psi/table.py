@@ -100,8 +100,9 @@ class Table:
         return run_role(role, stream, step=step, on_progress=self.on_progress)
 
     def _with_agreed_size(self, role: Role[T], part: int, agreed: int) -> Role[T]:
-        """Run ``role`` unchanged, but check the size in the terms it receives."""
+        """Run ``role`` unchanged, but check the first size it receives, that of the terms."""
         answer: Any = None
+        checked = False
         try:
             while True:
                 try:
@@ -109,8 +110,11 @@ class Table:
                 except StopIteration as stop:
                     return stop.value  # type: ignore[no-any-return]
                 answer = yield request
-                if isinstance(request, Receive) and "size" in request.type.__struct_fields__:
+                if checked or not isinstance(request, Receive):
+                    continue
+                if "size" in request.type.__struct_fields__:
                     self.check_size(part, answer.size, agreed)
+                    checked = True
         finally:
             role.close()
 

@@ -1,167 +1,216 @@
-"""Whatever bytes a peer sends, a decoder returns a message or raises ``RemoteProtocolError``.
+"""Hostile bytes at every decoder: nothing but :class:`RemoteProtocolError` comes out.
 
-Every message of every protocol is found, not listed. Values of the right shape are drawn, encoded
-and then cut, flipped, swapped and stretched, because noise alone never gets past the first byte.
-``FEDCRM_FUZZ_S`` says for how many seconds; ``FEDCRM_FUZZ_SEED`` repeats a failure.
+For ``FEDCRM_FUZZ_S`` seconds; without it 6, or 300 in the slow suite. An hour is
+``FEDCRM_FUZZ_S=3600 pytest -m slow tests/fuzz``. A failure shows the bytes and the seed, which
+``FEDCRM_FUZZ_SEED`` sets again.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
+import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from dataclasses import dataclass
 
-import msgspec
 import pytest
 
-import protocols
+from party_node.peer_channel.framed_stream import FramedConnection
 from party_node.peer_channel.frames import decode_frame
+from party_node.peer_channel.transport import ConnectionLost
+from party_node.psi.streams import Deadlines, Streams
 from protocols.errors import RemoteProtocolError
-from protocols.gm_channel import RecordOpener
+from protocols.gm_channel import RecordOpener, RecordSealer
 from protocols.session.approval import decode_approvals
 from protocols.session.job_spec import decode_spec
-from protocols.session.psi_spec import decode_psi_spec, decode_psi_terms
-from protocols.suite import get_suite
-from protocols.wire import Message, decode
+from protocols.session.psi_spec import decode_psi_spec, decode_psi_terms, encode_psi_terms
+from protocols.suite import RandomStream, canonical, get_suite
+from protocols.wire import Message, decode, encode
+from tests.fuzz.mutations import mutated, noise
+from tests.fuzz.samples import message_types, samples
+from tests.party_node.psi.wire import line
+from tests.protocols.session.psi_terms import spec, terms
+from tests.protocols.session.specs import plain_spec
 
-SECONDS = float(os.environ.get("FEDCRM_FUZZ_S", "8"))
-SEED = os.environ.get("FEDCRM_FUZZ_SEED", "")
-
-
-def message_types() -> list[type[Message]]:
-    """Every message type of the protocols."""
-    for module in pkgutil.walk_packages(protocols.__path__, "protocols."):
-        if not module.name.startswith("protocols.kernels"):
-            importlib.import_module(module.name)
-    found: list[type[Message]] = []
-    waiting = list(Message.__subclasses__())
-    while waiting:
-        type_ = waiting.pop()
-        waiting += type_.__subclasses__()
-        if type_.__module__.startswith("protocols."):
-            found.append(type_)
-    return sorted(found, key=lambda type_: (type_.__module__, type_.__name__))
+SUITE = get_suite("gm")
+SECONDS = float(os.environ.get("FEDCRM_FUZZ_S", "6"))
+SEED = os.environ.get("FEDCRM_FUZZ_SEED") or secrets.token_hex(8)
 
 
-class Dice:
-    """Draws from a seeded stream: a failure can be repeated."""
+@dataclass(frozen=True)
+class Target:
+    """A decoder, and what it is meant to decode."""
 
-    def __init__(self, seed: bytes) -> None:
-        self._stream = get_suite("intl").stream(seed, b"fuzz")
-
-    def below(self, bound: int) -> int:
-        return self._stream.below(bound)
-
-    def octets(self, most: int) -> bytes:
-        return self._stream.bytes(self.below(most + 1))
-
-    def one_of(self, choices: Any) -> Any:
-        return choices[self.below(len(choices))]
+    name: str
+    decode: Callable[[bytes], object]
+    valid: list[bytes]
+    encode: Callable[[object], bytes] | None = None
+    """What gives back the bytes of what was decoded, where there is one encoding only."""
 
 
-def value(dice: Dice, kind: Any) -> Any:
-    """A value of the shape ``kind`` asks for, mostly; now and then of another."""
-    if dice.below(40) == 0:
-        kind = dice.one_of([int, bytes, str, bool, NoneType, list[int]])
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return dice.one_of(arguments)
-    if origin in (Union, UnionType):
-        return value(dice, dice.one_of(arguments))
-    if origin in (list, tuple):
-        return [value(dice, arguments[0]) for _ in range(dice.below(4))]
-    if origin is dict:
-        return {value(dice, arguments[0]): value(dice, arguments[1]) for _ in range(dice.below(3))}
-    if kind is bool:
-        return bool(dice.below(2))
-    if kind is int:
-        return dice.one_of([0, 1, -1, 2**31, 2**53, 2**63 - 1, dice.below(1000)])
-    if kind is bytes:
-        return dice.one_of([b"", bytes(32), dice.octets(8), dice.octets(200)])
-    if kind is str:
-        return dice.one_of(["", "gm", "bank", "é\u0000", "x" * dice.below(300)])
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return [value(dice, field.type) for field in msgspec.structs.fields(kind)]
-    return None
+def message_target(type_: type[Message], stream: RandomStream) -> Target:
+    return Target(
+        f"{type_.__module__}.{type_.__name__}",
+        lambda data: decode(data, type_),
+        samples(type_, stream, 8),
+        encode,  # type: ignore[arg-type]
+    )
 
 
-def mutated(dice: Dice, data: bytes) -> bytes:
-    """The bytes with a few changes, or none."""
-    changed = bytearray(data)
-    for _ in range(dice.below(4)):
-        place = dice.below(len(changed) + 1)
-        match dice.below(5):
-            case 0 if place < len(changed):
-                changed[place] ^= 1 << dice.below(8)
-            case 1:
-                del changed[place:]
-            case 2:
-                changed[place:place] = dice.octets(6)
-            case 3:
-                other = dice.below(len(changed) + 1)
-                changed[place:other] = b""
-            case _:
-                changed += changed[: dice.below(20)]
-    return bytes(changed)
+class _Bytes:
+    """A byte stream that has this to read, and then its end."""
+
+    bytes_sent = bytes_received = 0
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def receive_into(self, target: memoryview, give_up: float) -> int:
+        piece, self._data = self._data[: len(target)], self._data[len(target) :]
+        target[: len(piece)] = piece
+        return len(piece)
+
+    def shut(self) -> None:
+        self._data = b""
 
 
-def drawn(dice: Dice, type_: type[Message]) -> bytes:
-    """Something like an encoding of ``type_``."""
-    fields = [value(dice, field.type) for field in msgspec.structs.fields(type_)]
-    if dice.below(20) == 0:
-        fields = fields[:-1] if dice.below(2) else [*fields, 0]
-    return mutated(dice, msgspec.msgpack.encode([type_.__name__, *fields]))
+def read_frames(data: bytes) -> None:
+    """Read frames off a connection until its end."""
+    connection = FramedConnection(_Bytes(data), "shop", send_s=1)  # type: ignore[arg-type]
+    try:
+        while connection.receive(0) is not None:
+            pass
+    except ConnectionLost:
+        return
 
 
-def decoders(dice: Dice) -> Iterator[tuple[str, Callable[[bytes], Any]]]:
-    """The decoders that take bytes from outside and are no message's."""
-    for name in ("gm", "intl"):
-        opener = RecordOpener(get_suite(name), bytes(32))
-        yield f"record of the {name} channel", opener.open
-    yield "frame of the peer channel", decode_frame
-    yield "approvals", decode_approvals
-    yield "job spec", decode_spec
-    yield "PSI spec", decode_psi_spec
-    yield "PSI terms", decode_psi_terms
+class _SortingOffice:
+    """The streams' own sorting of frames, without their threads."""
+
+    def __init__(self) -> None:
+        near, self._far = line()
+        self._streams = Streams(near, "shop", Deadlines())
+        self._streams.close()
+
+    def take(self, data: bytes) -> None:
+        from party_node.psi.streams import PeerEnded
+
+        self._streams._streams.clear()
+        self._streams._unopened.clear()
+        self._streams._unopened_bytes = 0
+        try:
+            self._streams._take(data)
+        except PeerEnded as ended:
+            assert ended.message.isprintable()  # noqa: PT017
 
 
-def test_there_are_messages_to_try() -> None:
-    types = message_types()
-    assert len(types) > 50
-    assert len({type_.__module__ for type_ in types}) > 10
+def open_record(data: bytes) -> None:
+    RecordOpener(SUITE, bytes(32)).open(data)
 
 
-@pytest.mark.parametrize("part", ["messages", "other decoders"])
-def test_hostile_bytes_raise_one_error_only(part: str) -> None:
-    seed = bytes.fromhex(SEED) if SEED else os.urandom(32)
-    dice, types = Dice(seed), message_types()
-    ends, tried, accepted = time.monotonic() + SECONDS / 2, 0, 0
-    while time.monotonic() < ends:
-        if part == "messages":
-            rounds = [
-                (type_.__name__, lambda data, t=type_: decode(data, t), drawn(dice, type_))
-                for type_ in types
-            ]
-        else:
-            sample = drawn(dice, dice.one_of(types))
-            text = mutated(dice, b'{"version":"fedcrm-psi/1","rows":1,"key":{"kinds":["phone"]}}')
-            rounds = [
-                (name, call, data)
-                for name, call in decoders(dice)
-                for data in (sample, text, bytes([dice.below(6)]) + sample)
-            ]
-        for name, call, data in rounds:
-            tried += 1
-            try:
-                call(data)
-                accepted += 1
-            except RemoteProtocolError:
-                continue
-            except Exception as error:  # noqa: BLE001
-                pytest.fail(f"{name}: {type(error).__name__}; FEDCRM_FUZZ_SEED={seed.hex()}")
-    assert tried > 1000
-    assert part != "messages" or accepted > tried // 200
+def other_targets(stream: RandomStream) -> Iterator[Target]:
+    link = [bytes([kind]) + stream.bytes(20) for kind in range(6)]
+    yield Target("the link's frames", decode_frame, link)
+    frames = [len(part).to_bytes(4, "big") + part for part in link]
+    yield Target("frames on a stream of bytes", read_frames, [b"".join(frames), *frames])
+    parts = [
+        bytes([kind, 0, number, last]) + b"data"
+        for kind in range(4)
+        for number in (0, 1)
+        for last in (0, 1)
+    ]
+    yield Target("the streams' frames", _SortingOffice().take, parts)
+    sealer = RecordSealer(SUITE, bytes(32))
+    yield Target("the gm channel's records", open_record, [sealer.seal(b"x"), sealer.close()])
+    own = encode_psi_terms(terms("receiver"))
+    yield Target("PsiTerms", decode_psi_terms, [own], encode_psi_terms)  # type: ignore[arg-type]
+    agreed = spec().to_bytes()
+    yield Target("PsiSpec", decode_psi_spec, [agreed], lambda decoded: decoded.to_bytes())  # type: ignore[attr-defined]
+    job = canonical.encode(plain_spec())
+    yield Target("JobSpec", decode_spec, [job], lambda decoded: decoded.to_bytes())  # type: ignore[attr-defined]
+    yield Target("approvals", decode_approvals, [b"{}", b'{"bank":"00ff"}'])
+
+
+def every_target() -> list[Target]:
+    stream = SUITE.stream(SUITE.hash(b"the same samples in every run"), b"samples")
+    found = [message_target(type_, stream) for type_ in message_types()]
+    return [*found, *other_targets(stream)]
+
+
+@pytest.fixture(scope="module")
+def targets() -> list[Target]:
+    return every_target()
+
+
+def attack(target: Target, data: bytes) -> bool:
+    """Give the bytes to the decoder; return whether it took them."""
+    try:
+        decoded = target.decode(data)
+    except RemoteProtocolError as error:
+        text = str(error)
+        assert len(text) < 1000, f"{target.name}: an error of {len(text)} characters"
+        return False
+    except BaseException as error:
+        raise AssertionError(
+            f"{target.name}: {type(error).__name__} for {data!r} (seed {SEED})"
+        ) from error
+    if target.encode is not None:
+        assert target.encode(decoded) == data, f"{target.name}: a second encoding {data!r}"
+    return True
+
+
+def fuzz(targets: list[Target], seconds: float) -> Counter[str]:
+    """Attack the decoders in turn until time is up; return how often each was attacked."""
+    stream = SUITE.stream(SUITE.hash(SEED.encode()), b"fuzz")
+    everything = [data for target in targets for data in target.valid]
+    attacks: Counter[str] = Counter()
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        for target in targets:
+            for _ in range(20):
+                own = target.valid[stream.below(len(target.valid))]
+                other = everything[stream.below(len(everything))]
+                data = noise(stream) if stream.below(8) == 0 else mutated(own, other, stream)
+                attack(target, data)
+            attacks[target.name] += 20
+    return attacks
+
+
+def test_every_type_of_message_is_attacked(targets: list[Target]) -> None:
+    names = {target.name for target in targets}
+    for name in (
+        "psi_ecdh.messages.Terms",
+        "psi_vole.messages.Tags",
+        "session.psi_negotiation.Offer",
+    ):
+        assert f"protocols.{name}" in names
+    assert "party_node.peer_channel.frames.Hello" in names
+    assert len(targets) > 50
+
+
+def test_what_mutations_start_from_is_taken(targets: list[Target]) -> None:
+    for target in targets:
+        if target.encode is not None:
+            assert all(attack(target, data) for data in target.valid), target.name
+
+
+def test_a_message_of_one_type_is_none_of_another(targets: list[Target]) -> None:
+    messages = [t for t in targets if t.name.startswith("protocols.") and t.encode is not None]
+    for target in messages:
+        short = target.name.rpartition(".")[2]
+        for other in messages:
+            if other.name.rpartition(".")[2] != short:
+                assert not attack(target, other.valid[0]), f"{other.name} passed for {target.name}"
+
+
+def test_hostile_bytes_raise_nothing_but_a_protocol_error(targets: list[Target]) -> None:
+    attacks = fuzz(targets, SECONDS)
+    assert len(attacks) == len(targets)
+    assert min(attacks.values()) >= 100
+
+
+@pytest.mark.slow
+def test_hostile_bytes_for_long(targets: list[Target]) -> None:
+    seconds = float(os.environ.get("FEDCRM_FUZZ_S", "300"))
+    assert min(fuzz(targets, seconds).values()) >= 100

@@ -29,8 +29,8 @@ def types_of(folder: Path) -> list[str]:
     return [event.type for event in events_of(folder)]
 
 
-def verified(*folders: Path) -> Verification:
-    """Export every log, and verify the bundles together under the keys the parties pinned."""
+def verified(*folders: Path, trust: str = "") -> Verification:
+    """Export every log, and verify the bundles together under the keys of ``trust``, or theirs."""
     bundles, identities = [], []
     for folder in folders:
         engine = open_database(folder / DATABASE, MetaData())
@@ -38,4 +38,4 @@ def verified(*folders: Path) -> Verification:
             bundles.append((folder.name, export(connection)))
             identities.append(log_identity(connection))
         engine.dispose()
-    return verify_bundles(bundles, read_trust(write_trust(identities).encode()))
+    return verify_bundles(bundles, read_trust((trust or write_trust(identities)).encode()))

@@ -55,7 +55,7 @@ def phones(numbers: range) -> list[tuple[str, str]]:
     return [(f"138{number:08d}", "x") for number in numbers]
 
 
-def parties(tmp_path: Path, suite: str = "gm", **both: Any) -> tuple[PsiOptions, PsiOptions]:
+def parties(tmp_path: Path, suite: str = "intl", **both: Any) -> tuple[PsiOptions, PsiOptions]:
     """The bank with 100 customers, the retailer with 90, 60 of them shared."""
     port = free_port()
     bank = write_table(tmp_path / "bank.csv", phones(range(100)))
@@ -146,7 +146,7 @@ def test_no_identifier_is_in_a_log_or_in_what_is_said(tmp_path: Path) -> None:
     endings = run_both(*asked)
     secrets = [row[0] for row in (*phones(range(100)), *phones(range(100, 130)))]
     said = "\n".join(text for ending in endings for text in ending.watcher.said)
-    assert scan(logs(asked), {"said": said.encode()}, secrets, get_suite("gm")) == []
+    assert scan(logs(asked), {"said": said.encode()}, secrets, get_suite("intl")) == []
 
 
 # -- the guard ---------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_what_was_to_be_released_when_the_process_was_killed_is_settled(tmp_path
     asked = parties(tmp_path)
     run_both(*asked)
     bank = logs(asked)[0]
-    own = identity("bank")
+    own = identity("bank", "intl")
     signer = Signer("bank", own.suite, own.public_key, own.signing_key)
     evidence = Evidence.open(bank, signer, None)
     evidence.propose(run_both(*asked)[0].watcher.asked[0])
@@ -297,7 +297,7 @@ def test_without_a_log_that_can_be_written_nothing_starts(
 
 def test_another_keys_log_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     asked, _ = parties(tmp_path)
-    shop = identity("retailer")
+    shop = identity("retailer", "intl")
     engine, _ = open_log(
         tmp_path / "bank-log", Signer("retailer", shop.suite, shop.public_key, shop.signing_key)
     )
