@@ -29,7 +29,12 @@ def message_types() -> list[type[Message]]:
             importlib.import_module(module.name)
     assert frames is not None
     assert note_exchange is not None
-    found = [type_ for type_ in _below(Message) if not type_.__name__.startswith("_")]
+    ours = ("protocols.", "party_node.")  # other tests have messages of their own
+    found = [
+        type_
+        for type_ in _below(Message)
+        if type_.__module__.startswith(ours) and not type_.__name__.startswith("_")
+    ]
     return sorted(found, key=lambda type_: (type_.__module__, type_.__name__))
 
 
