@@ -15,6 +15,8 @@ _ROOMS = {
         "simulate",
         "Run a bank and its partners on this machine: who is shared, what joining is worth.",
     ),
+    "score": ("simulations.scoring.cli", "score", "Score new customers with a run's model."),
+    "attack": ("simulations.attacks.cli", "app", "Measure what each party could infer."),
     "psi": ("party_node.psi.cli", "app", "Find the customers two organisations share."),
     "audit": ("audit.cli", "app", "Read and check audit logs. Works offline."),
     "doctor": ("party_node.doctor", "doctor", "Try what this machine can do; compile for later."),

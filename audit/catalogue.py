@@ -236,8 +236,21 @@ _TYPES: Final[tuple[EventType, ...]] = (
     _type(
         "evaluation.completed",
         "The model was measured on held-out customers.",
-        details=_QUALITY + " metric split model_id model_digest auc_joint ks_joint parties",
+        details=_QUALITY + " metric split model_id model_digest auc_joint ks_joint rmse_alone "
+        "rmse_joint accuracy_alone accuracy_joint parties",
         counts="held_out positives " + _TRAFFIC,
+    ),
+    _type(
+        "score.started",
+        "The scoring of newly aligned customers with a trained model began.",
+        details=_MODEL + " form parties",
+        counts="rows features",
+    ),
+    _type(
+        "score.completed",
+        "Newly aligned customers were scored with a trained model.",
+        details=_MODEL + " form learned parties",
+        counts="rows " + _TRAFFIC,
     ),
     _type(
         "comparison.pooled",

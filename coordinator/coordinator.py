@@ -169,13 +169,13 @@ class Coordinator:
             json.loads(row.outcome),
         )
 
-    def latest_job(self) -> JobRecord | None:
-        """Return the job proposed last, or None."""
+    def latest_job(self, *, scoring: bool = False) -> JobRecord | None:
+        """Return the last of the jobs that train, or of those that score; None without one."""
         with self.engine.connect() as connection:
-            job_id = connection.execute(
-                select(jobs.c.job_id).order_by(jobs.c.job_id.desc()).limit(1)
-            ).scalar_one_or_none()
-        return None if job_id is None else self.job(job_id)
+            job_ids = connection.execute(select(jobs.c.job_id).order_by(jobs.c.job_id.desc()))
+            found = [self.job(job_id) for job_id in job_ids.scalars()]
+        of_kind = (record for record in found if record.spec.is_scoring == scoring)
+        return max(of_kind, key=lambda record: record.spec.created_at, default=None)
 
     def server_app(
         self, job_id: str, keys: dict[str, bytes], stop: Callable[[int], None]

@@ -34,6 +34,7 @@ _MESSAGE_TYPES: dict[Phase, str] = {
     "match": "query.match",
     "train": "train",
     "evaluate": "evaluate",
+    "score": "query.score",
     "close": "query.close",
 }
 

@@ -41,6 +41,7 @@ from party_node.phases.close import close
 from party_node.phases.context import PhaseContext
 from party_node.phases.evaluate import evaluate
 from party_node.phases.match import match
+from party_node.phases.score import score
 from party_node.phases.train import train
 from party_node.plan import Plan
 from party_node.primitive_trace import check, tracing
@@ -65,6 +66,7 @@ _PHASES: dict[Phase, Callable[[PhaseContext], dict[str, Any]]] = {
     "match": match,
     "train": train,
     "evaluate": evaluate,
+    "score": score,
 }
 
 
@@ -112,6 +114,10 @@ def make_client_app(
     @app.evaluate()
     def _evaluate(message: Message, context: Context) -> Message:
         return run("evaluate", message, context)
+
+    @app.query("score")
+    def _score(message: Message, context: Context) -> Message:
+        return run("score", message, context)
 
     @app.query("close")
     def _close(message: Message, context: Context) -> Message:

@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.boosted_trees.table import ColumnKind as ModelKind
-from models.boosted_trees.table import Floats, Mask
+from models.table import ColumnKind as ModelKind
+from models.table import Floats, Mask
 from party_node.errors import DatasetError
 from protocols.session.job_spec import ColumnKind
 

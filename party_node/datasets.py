@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from models.boosted_trees.table import Column, ColumnTable, Mask, Rows
+from models.table import Column, ColumnTable, Mask, Rows
 from party_node.column_values import (
     MODEL_KINDS,
     REASONS,
@@ -41,7 +41,7 @@ NO_CONSENT = "no_consent"
 
 
 class LabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a column becomes the 0/1 label: equal to a text, or above a number.
+    """How a column becomes the label: 0 and 1 by a text or a number, a class, or the number itself.
 
     What is equal is the text as it stands in a CSV. A Parquet column's whole numbers are written
     without a point, its booleans ``true`` and ``false``, its dates as in 2026-11-21.
@@ -50,11 +50,17 @@ class LabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     column: str
     equals: str | None = None
     above: float | None = None
+    classes: tuple[str, ...] = ()
+    """Texts; a row's label is the place of its own among them, from 0."""
+    number: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a rule with no condition, or with two."""
-        if (self.equals is None) == (self.above is None):
-            raise ValueError("a label rule is either `equals` or `above`")
+        rules = (self.equals is not None, self.above is not None, bool(self.classes), self.number)
+        if sum(rules) != 1:
+            raise ValueError("a label rule is one of `equals`, `above`, `classes` and `number`")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("the classes of a label must differ")
         if self.above is not None and not math.isfinite(self.above):
             raise ValueError("`above` must be a finite number")
 
@@ -116,7 +122,7 @@ class Dataset:
     table: ColumnTable = field(repr=False)
     """The registered columns without those left out: what training and prediction use."""
     labels: np.ndarray | None = field(repr=False)
-    """uint8 [rows] of 0 and 1, or None for a dataset without a label."""
+    """uint8 [rows] of 0 and 1 or of classes, float64 [rows] of numbers; None without a label."""
     rejects: dict[str, int]
     """Rejected rows by reason."""
 
@@ -212,8 +218,9 @@ class _Rejects:
 
 def _check_types(path: Path, registration: Registration, table: pa.Table) -> None:
     kinds: dict[str, ColumnKind] = {column.name: column.kind for column in registration.columns}
-    if registration.label is not None and registration.label.above is not None:
-        kinds[registration.label.column] = "numeric"
+    label = registration.label
+    if label is not None and (label.above is not None or label.number):
+        kinds[label.column] = "numeric"
     for name in registration.columns_read:
         check_type(path, name, table.schema.field(name).type, kinds.get(name, "categorical"))
 
@@ -271,7 +278,16 @@ def _without_consent(table: pa.Table, registration: Registration) -> dict[int, s
 
 
 def _labels(column: pa.ChunkedArray, rule: LabelRule) -> tuple[np.ndarray, Mask]:
-    """Return the labels, uint8 of 0 and 1, and which rows have none."""
+    """Return the labels, and which rows have none."""
+    if rule.classes:
+        labels, missing = np.zeros(len(column), dtype=np.uint8), np.ones(len(column), dtype=bool)
+        for place, text in enumerate(rule.classes):
+            found, _ = equal_to(column, text)
+            labels[found], missing[found] = place, False
+        return labels, missing
+    if rule.number:
+        numbers, _ = numbers_of(column)
+        return numbers, ~np.isfinite(numbers)
     if rule.equals is not None:
         positive, missing = equal_to(column, rule.equals)
         return positive.astype(np.uint8), missing

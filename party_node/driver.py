@@ -1,7 +1,7 @@
 """Pairs a role with the channel and the journal: the only place where a protocol meets the world.
 
-The driver decodes what arrives, counts it in the journal before the role sees it, stores what
-leaves before it is sent, enforces deadlines that name the party and the step awaited, and looks at
+The driver decodes what arrives, notes it in the journal before the role sees it, has what leaves
+stored before it is sent, enforces deadlines that name the party and the step awaited, and looks at
 the stop flag at every yield.
 """
 
@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from party_node.errors import JobStopped
-from party_node.journal import Journal, Step
+from party_node.journal import Journal, Outbound, Step
+from party_node.outbox import Outbox
 from party_node.peer_channel import PeerLink
 from party_node.plan import Plan
 from protocols.errors import RemoteProtocolError
@@ -88,12 +89,14 @@ class Driver:
     def _run(self, step: Step, role: Role[T]) -> T:
         sent: dict[str, int] = {}
         received: dict[str, int] = {}
+        outbox = Outbox(self._journal, self._links)
         answer: Any = None
         try:
             while True:
                 try:
                     request = role.send(answer)
                 except StopIteration as stop:
+                    outbox.settle()
                     return stop.value  # type: ignore[no-any-return]
                 except RemoteProtocolError as error:
                     error.step = error.step or step.name
@@ -104,31 +107,36 @@ class Driver:
                 answer = None
                 match request:
                     case Send(to=peer, message=message):
-                        self._send(step, sent, peer, message)
+                        position = sent.get(peer, 0)
+                        sent[peer] = position + 1
+                        outbox.put(peer, Outbound(step.ordinal, position, encode(message)))
                     case Receive(from_=peer, type=type_):
-                        answer = self._receive(step, received, peer, type_)
+                        answer = self._receive(step, received, outbox, peer, type_)
                     case ReceiveEach(parties=peers, type=type_):
-                        answer = {p: self._receive(step, received, p, type_) for p in peers}
+                        answer = {p: self._receive(step, received, outbox, p, type_) for p in peers}
                     case Progress():
                         self._on_progress(request.step, request.done, request.total)
         finally:
+            outbox.close()
             role.close()
 
-    def _send(self, step: Step, sent: dict[str, int], peer: str, message: Message) -> None:
-        position = sent.get(peer, 0)
-        sent[peer] = position + 1
-        data = encode(message)
-        self._journal.record_outbound(peer, step.ordinal, position, data)
-        self._links[peer].send(step.ordinal, position, data)
-
     def _receive(
-        self, step: Step, received: dict[str, int], peer: str, type_: type[Message]
+        self,
+        step: Step,
+        received: dict[str, int],
+        outbox: Outbox,
+        peer: str,
+        type_: type[Message],
     ) -> Message:
         position = received.get(peer, 0)
         received[peer] = position + 1
         what = f"{type_.__name__} of step {step.name}"
-        data = self._links[peer].receive(step.ordinal, position, what, self._stopped)
+        data = self._links[peer].receive(
+            step.ordinal, position, what, lambda: self._stopped() or outbox.failed()
+        )
         if data is None:
+            if outbox.failed():
+                outbox.settle()
             raise JobStopped(f"stopped in step {step.name}, waiting for {peer}")
         try:
             message = decode(data, type_)

@@ -23,6 +23,7 @@ from audit.statements import approval_statement
 from compliance.check import blocking, evaluate
 from compliance.decision import Decision, Verdict
 from compliance.facts import DatasetFacts, Facts, Stage
+from party_node.agreed_half import check_half
 from party_node.clock import utc_now
 from party_node.errors import JobRefused, NodeError
 from party_node.journal import forget_attempts, new_job_key
@@ -127,6 +128,8 @@ def propose(node: Node, spec: JobSpec) -> tuple[Decision, ...]:
             f"{node.party_id} normalises identifiers by {RULES_VERSION}, the job by other rules",
             "both sides must run releases with the same rules",
         )
+    if spec.is_scoring:
+        check_half(node, spec)
     with transaction(node.engine) as connection:
         connection.execute(
             insert(jobs).values(

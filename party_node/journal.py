@@ -2,19 +2,22 @@
 
 A role is deterministic in (inputs, seed, inbound messages). The journal therefore holds, sealed
 under a key of the job's own: the seed and input digest of each step, the digest of each inbound
-message in order, and the bytes of each outbound message until the peer has acknowledged the step
-it belongs to. A finished step's result is stored, and its role never runs again. Anything that
-does not fit what was written before abandons the attempt (:class:`AttemptAbandoned`).
+message that something sent or stored can depend on, and the bytes of each outbound message until
+the peer has acknowledged the step it belongs to. A finished step's result is stored, and its role
+never runs again. Anything that does not fit what was written before abandons the attempt
+(:class:`AttemptAbandoned`).
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from party_node.errors import AttemptAbandoned, NodeError
 from party_node.keys import NodeKeys, seal, unseal
@@ -58,6 +61,11 @@ class Journal:
         self._attempt = attempt
         self._key = _job_key(engine, keys, job_id)
         self._where = {"job_id": job_id, "attempt": attempt}
+        # Inbound messages noted and not yet written: added to by the role's thread alone, taken
+        # away from the front by whoever writes them.
+        self._unwritten: list[dict[str, Any]] = []
+        # What the tables hold of the steps under way, so that no message asks the database.
+        self._digests: dict[tuple[str, int], dict[tuple[str, int], bytes]] = {}
         # Of this process: the place each peer last asked for, and the first new message to each
         # that was recorded before it asked.
         self._places = threading.Lock()
@@ -112,8 +120,12 @@ class Journal:
             )
             if updated.rowcount != 1:
                 raise AttemptAbandoned(f"step {step.name} is not open in the journal")
+            self._insert(connection, journal_inbound, self._unwritten)
             if also is not None:
                 also(connection)
+        self._unwritten.clear()
+        for table in (journal_inbound, journal_outbound):
+            self._digests.pop((table.name, step.ordinal), None)
 
     def begun_steps(self) -> dict[int, bool]:
         """Return, for each step that was begun, by ordinal, whether it has a result."""
@@ -128,44 +140,75 @@ class Journal:
     # -- messages ----------------------------------------------------------------------------
 
     def record_inbound(self, peer: str, ordinal: int, position: int, data: bytes) -> None:
-        """Record, or on a replay compare, the digest of an inbound message before it is used."""
+        """Note the digest of an inbound message before it is used, or on a replay compare it.
+
+        It is written together with the next message or result of this party, which may depend on
+        it. Before that nothing that does has left this process, and whoever restarts it may as
+        well be told something else: a message that is only received waits for no disk.
+        """
         digest = self._suite.hash(data)
-        key = {"peer": peer, "ordinal": ordinal, "position": position, **self._where}
-        with transaction(self._engine) as connection:
-            known = connection.execute(
-                select(journal_inbound.c.digest).filter_by(**key)
-            ).scalar_one_or_none()
-            if known is None:
-                connection.execute(
-                    insert(journal_inbound).values(digest=digest, length=len(data), **key)
-                )
-        if known is not None and known != digest:
+        known = self._known(journal_inbound, ordinal)
+        before = known.get((peer, position))
+        if before is None:
+            known[peer, position] = digest
+            place = {"peer": peer, "ordinal": ordinal, "position": position}
+            self._unwritten.append(place | self._where | {"digest": digest, "length": len(data)})
+        elif before != digest:
             raise AttemptAbandoned(
                 f"{peer} sent another message than before at place {position} of step {ordinal}"
             )
 
-    def record_outbound(self, peer: str, ordinal: int, position: int, data: bytes) -> None:
-        """Store an outbound message before it is sent, or on a replay check it is the same."""
+    def record_outbound(self, *messages: tuple[str, Outbound]) -> None:
+        """Store messages, each with its peer, before they are sent; on a replay compare them.
+
+        All of them, and the inbound ones noted before, in one transaction.
+        """
+        noted = len(self._unwritten)
+        with self._places:
+            new = [row for peer, message in messages for row in self._new_row(peer, message)]
+            if new or noted:
+                with transaction(self._engine) as connection:
+                    self._insert(connection, journal_outbound, new)
+                    self._insert(connection, journal_inbound, self._unwritten[:noted])
+            for row in new:
+                known = self._known(journal_outbound, row["ordinal"])
+                known[row["peer"], row["position"]] = row["digest"]
+        del self._unwritten[:noted]
+
+    def _new_row(self, peer: str, message: Outbound) -> Iterator[dict[str, Any]]:
+        """Yield the row of a message that was not recorded before; compare one that was."""
+        ordinal, position, data = message.ordinal, message.position, message.data
         digest = self._suite.hash(data)
-        key = {"peer": peer, "ordinal": ordinal, "position": position, **self._where}
-        with self._places, transaction(self._engine) as connection:
-            known = connection.execute(
-                select(journal_outbound.c.digest).filter_by(**key)
-            ).scalar_one_or_none()
-            if known is None:
-                self._check_not_ahead(peer, (ordinal, position))
-                connection.execute(
-                    insert(journal_outbound).values(
-                        digest=digest,
-                        length=len(data),
-                        sealed=self._seal(data, f"outbound/{peer}/{ordinal}/{position}"),
-                        **key,
-                    )
-                )
-        if known is not None and known != digest:
+        known = self._known(journal_outbound, ordinal).get((peer, position))
+        if known is None:
+            self._check_not_ahead(peer, (ordinal, position))
+            sealed = self._seal(data, f"outbound/{peer}/{ordinal}/{position}")
+            place = {"peer": peer, "ordinal": ordinal, "position": position}
+            yield place | self._where | {"digest": digest, "length": len(data), "sealed": sealed}
+        elif known != digest:
             raise AttemptAbandoned(
                 f"a replay made another message for {peer} at place {position} of step {ordinal}"
             )
+
+    def _known(self, table: Table, ordinal: int) -> dict[tuple[str, int], bytes]:
+        """Return the digests of a step's messages in ``table``, by peer and place; read once."""
+        key = table.name, ordinal
+        if key not in self._digests:
+            columns = table.c.peer, table.c.position, table.c.digest
+            with self._engine.connect() as connection:
+                rows = connection.execute(
+                    select(*columns).filter_by(ordinal=ordinal, **self._where)
+                )
+                self._digests[key] = {(row.peer, row.position): row.digest for row in rows}
+        return self._digests[key]
+
+    @staticmethod
+    def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        try:
+            if rows:
+                connection.execute(insert(table), rows)
+        except IntegrityError:
+            raise AttemptAbandoned("another process works on this attempt of the job") from None
 
     def outbound_from(self, peer: str, ordinal: int, position: int) -> list[Outbound]:
         """Return what ``peer`` still wants, in order, from its place in the stream on.

@@ -6,7 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocols.session.job_spec import JobSpec
+from protocols.session.model_terms import (
+    ScorecardTerms,
+    SplitNetworkTerms,
+    TrainingTerms,
+    TreeTerms,
+)
 from protocols.session.phase_report import Phase, phases_of
+
+KEYS_STEP = "train/keys"
+TRAINED_STEP = "train/countersign"
+EVALUATE_CHECKPOINTS_STEP = "evaluate/checkpoints"
+SCORE_STEP = "score/predict"
+SCORED_STEP = "score/countersign"
+SCORE_CHECKPOINTS_STEP = "score/checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +55,17 @@ class Plan:
             add([psi_step(spec, passive)], pair)
         if len(passives) > 1:
             add([common_step(spec)])
-        add([alignment_step(spec), "train/keys"])
-        for repeat in range(spec.evaluation.repeats):
-            add(tree_step(repeat, tree) for tree in range(spec.model.trees))
-        add(["train/countersign"])
-        add(predict_step(repeat) for repeat in range(spec.evaluation.repeats))
-        add(["evaluate/checkpoints"])
+        add([alignment_step(spec)])
+        if spec.is_scoring:
+            add([SCORE_STEP, SCORED_STEP, SCORE_CHECKPOINTS_STEP])
+            return cls(tuple(steps))
+        repeats = range(spec.measurement.repeats)
+        add(training_steps(spec.training, len(repeats)))
+        add([TRAINED_STEP])
+        add(predict_step(repeat) for repeat in repeats)
+        if isinstance(spec.model, ScorecardTerms) and spec.model.joint_table:
+            add(joint_table_step(repeat) for repeat in repeats)
+        add([EVALUATE_CHECKPOINTS_STEP])
         return cls(tuple(steps))
 
     def ordinal(self, name: str) -> int:
@@ -87,9 +105,50 @@ def _matching_phase(spec: JobSpec) -> Phase:
     return "match" if "match" in phases_of(spec) else "align"
 
 
+def training_steps(terms: TrainingTerms, repeats: int) -> list[str]:
+    """Name every step of the training, in order; each is a checkpoint."""
+    match terms:
+        case TreeTerms():
+            steps = [tree_step(r, tree) for r in range(repeats) for tree in range(terms.trees)]
+            return [KEYS_STEP, *steps]
+        case ScorecardTerms():
+            steps = []
+            for repeat in range(repeats):
+                steps.append(binning_step(repeat))
+                steps += [epoch_step(repeat, epoch) for epoch in range(terms.epochs)]
+                steps.append(finish_step(repeat))
+            return [KEYS_STEP, *steps]
+        case SplitNetworkTerms():
+            steps = []
+            for repeat in range(repeats):
+                steps += [epoch_step(repeat, epoch) for epoch in range(terms.epochs)]
+                steps.append(finish_step(repeat))
+            return steps
+
+
 def tree_step(repeat: int, tree: int) -> str:
     """Name the growing of one tree; both count from 0, names from 1."""
     return f"train/model-{repeat + 1}-tree-{tree + 1:03d}"
+
+
+def binning_step(repeat: int) -> str:
+    """Name the finding of bins and their weight of evidence."""
+    return f"train/model-{repeat + 1}-binning"
+
+
+def epoch_step(repeat: int, epoch: int) -> str:
+    """Name one pass over the training customers; both count from 0, names from 1."""
+    return f"train/model-{repeat + 1}-epoch-{epoch + 1:03d}"
+
+
+def finish_step(repeat: int) -> str:
+    """Name what turns a trained state into each party's half."""
+    return f"train/model-{repeat + 1}-finish"
+
+
+def joint_table_step(repeat: int) -> str:
+    """Name the handing over of points for the joint table."""
+    return f"evaluate/joint-table-{repeat + 1}"
 
 
 def predict_step(repeat: int) -> str:

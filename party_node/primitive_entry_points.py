@@ -214,8 +214,11 @@ def _own() -> Iterator[EntryPoint]:
     for method, use in (("hash_many", "hash"), ("block_hash", "correlation-robust hash")):
         yield EntryPoint(symmetric.SymmetricSuite, method, _of_suite(use), symmetric.__name__)
     for paillier, methods in (
-        (paillier_public.PublicKey, ("__init__", "rerandomise_many")),
-        (paillier_private.PrivateKey, ("__init__", "encrypt_many", "decrypt_many")),
+        (paillier_public.PublicKey, ("__init__", "encrypt", "rerandomise")),
+        (
+            paillier_private.PrivateKey,
+            ("__init__", "encrypt", "prepare", "encrypt_with", "decrypt"),
+        ),
     ):
         for method in methods:
             yield EntryPoint(paillier, method, _fixed("Paillier"), paillier.__module__)

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.boosted_trees.table import Column, Floats, Mask
 from models.evaluation.ranking import auc
+from models.table import Column, Floats, Mask
 from party_node.datasets import Dataset, Registration
 from protocols.identifiers import IdentifierKind
 from protocols.session.job_spec import ColumnKind

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from simulations.collect import CollectError
 from simulations.engine import EngineError
+from simulations.federation import SimulationFailed
 from simulations.report.model import RunReport, metrics_json
-from simulations.run import Simulation, SimulationFailed
+from simulations.run import Simulation
 from simulations.scenario import BUILTIN, ScenarioError
 from simulations.summary import print_summary
 from simulations.workspace import Workspace, WorkspaceError
@@ -52,6 +53,13 @@ def simulate(
         int | None,
         typer.Option(help="Trees to grow; with 1, only the bank's columns, nothing encrypted."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            click_type=click.Choice(["boosted_trees", "scorecard", "split_network"]),
+            help="What to train, with its defaults; default: the scenario's.",
+        ),
+    ] = None,
     parties: Annotated[
         int | None,
         typer.Option(help="A made population instead of a scenario: 2 to 5 parties, with --rows."),
@@ -83,6 +91,7 @@ def simulate(
             protocol=protocol,
             repeats=repeats,
             trees=trees,
+            model=model,
         )
         report = simulation.run(resume=resume)
     except (ScenarioError, WorkspaceError) as error:

@@ -29,31 +29,34 @@ from party_node.phases.evaluate import scores_file
 from party_node.primitive_trace import EXEMPTIONS
 from party_node.quality import QualityProfile
 from protocols.session.job_spec import JobSpec
+from protocols.session.model_terms import (
+    Objective,
+    ScorecardTerms,
+    SplitNetworkTerms,
+    TreeTerms,
+)
 from simulations.learned import what_each_learned
 from simulations.pooled import compare_in_the_clear
 from simulations.report import measures
 from simulations.report.model import (
     AuditReport,
-    Differences,
     GateReport,
-    HeldOut,
-    Measured,
-    MetricsReport,
     PartyReport,
     PsiReport,
-    Repeat,
     RunReport,
     Traffic,
     TrainReport,
-    Which,
     metrics_json,
 )
 from simulations.report.page import render
+from simulations.report.readable import Layer, PointsTables, points_of, start_of
+from simulations.report.worth import MEASURES, HeldOut, Repeat, Which, Worth
 from simulations.scenario import Scenario
 from simulations.workspace import Workspace
 
 _PACKAGES = ("flwr", "ray", "cryptography", "gmssl", "gmpy2", "numpy", "pandas", "pyarrow")
 _PHASES = ("align", "match", "train", "evaluate")
+_ESTIMATE = "estimate.json"
 _TRUST = "trust.toml"
 _TRUST_HEAD = (
     "# Keys of this simulation's logs, written by the simulation itself. Between organisations\n"
@@ -77,6 +80,10 @@ class _Outputs:
         except (OSError, ValueError) as error:
             raise CollectError(f"{self.folder / name}: {type(error).__name__}") from None
 
+    def has(self, name: str) -> bool:
+        """Whether the node wrote this file; not every run asks for every one."""
+        return (self.folder / name).exists()
+
     def decisions(self, party: str) -> list[GateReport]:
         """Every decision in words, without the digests that bind it in the log."""
         lines = (self.folder / "gates.jsonl").read_bytes().splitlines()
@@ -92,22 +99,42 @@ class _Outputs:
 class _Scores:
     """The active party's held-out customers."""
 
+    objective: Objective
     rows: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[Any]
     alone: npt.NDArray[np.float64]
+    """Probabilities or numbers, shape (rows,); of several classes, shape (rows, classes)."""
     joint: npt.NDArray[np.float64]
 
     @classmethod
-    def read(cls, path: Path) -> _Scores:
+    def read(cls, path: Path, objective: Objective) -> _Scores:
         with path.open(newline="") as file:
-            table = [tuple(row.values()) for row in csv.DictReader(file)]
+            table = list(csv.reader(file))[1:]
         columns = list(zip(*table, strict=True))
+        scores = np.array(columns[2:], dtype=np.float64)  # alone and joint take turns
+        several = objective == "multiclass"
         return cls(
+            objective,
             np.array(columns[0], dtype=np.int64),
-            np.array(columns[1], dtype=np.uint8),
-            np.array(columns[2], dtype=np.float64),
-            np.array(columns[3], dtype=np.float64),
+            np.array(columns[1], dtype=np.float64 if objective == "regression" else np.int64),
+            scores[0::2].T if several else scores[0],
+            scores[1::2].T if several else scores[1],
         )
+
+    def worth(
+        self, scenario: Scenario, spec: JobSpec, pooled: npt.NDArray[np.float64] | None
+    ) -> Worth:
+        """Return what joining was worth on these customers."""
+        scores: dict[Which, npt.NDArray[np.float64]] = {"alone": self.alone, "joint": self.joint}
+        if pooled is not None:
+            scores["pooled"] = pooled
+        match self.objective:
+            case "binary":
+                return measures.ranking(self.labels, scores, spec.measurement.threshold)
+            case "regression":
+                return measures.numbers(self.labels, scores)
+            case "multiclass":
+                return measures.classes(self.labels, scores, scenario.label.classes)
 
 
 def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunReport:
@@ -118,20 +145,13 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         for party in spec.parties
     }
     shutil.copyfile(outputs[active].folder / scores_file(0), workspace.root / "scores.csv")
-    scores = _Scores.read(workspace.root / "scores.csv")
     splits = outputs[active].json("evaluation.json")
-    predictions: dict[Which, npt.NDArray[np.float64]] = {
-        "alone": scores.alone,
-        "joint": scores.joint,
-    }
+    scores = _Scores.read(workspace.root / "scores.csv", splits[0]["objective"])
+    pooled = None
     if scenario.pooling_allowed:
-        predictions["pooled"] = _pooled(scenario, workspace, spec, scores.rows)
+        pooled = _pooled(scenario, workspace, spec, scores.rows)
     cost = {party: _cost(workspace, spec, party) for party in outputs}
     wire = _wire(cost)
-    metrics = {
-        which: measures.metrics(scores.labels, score) for which, score in predictions.items()
-    }
-    pooled = predictions.get("pooled")
     alignment = _Alignment.read(workspace, spec)
     audit = _export_bundles(workspace, spec)
     psi = PsiReport(
@@ -145,10 +165,11 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     )
     held_out = HeldOut(
         customers=splits[0]["held_out"],
-        positives=splits[0]["positives"],
+        positives=splits[0].get("positives"),
         trained_on=splits[0]["trained_on"],
     )
     repeats = _repeats(spec, splits)
+    predicted = outputs[active].json(_ESTIMATE) if outputs[active].has(_ESTIMATE) else {}
     primitives, exceptions = _primitives(outputs)
     run = RunReport(
         scenario=scenario.name,
@@ -179,40 +200,29 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         ),
         psi=psi,
         train=TrainReport(
-            model=spec.model.kind,
-            rounds=spec.model.trees,
+            model=spec.training.kind,  # type: ignore[arg-type]
+            rounds=_rounds(workspace, spec),
             wall_s=_seconds(cost, "train"),
             bytes=_bytes(wire, "train"),
+            predicted_s=predicted.get("seconds"),
+            predicted_bytes=predicted.get("bytes"),
         ),
         held_out=held_out,
-        metrics=MetricsReport(**metrics),
-        differences=Differences(
-            joint_minus_alone=measures.difference(scores.labels, scores.joint, scores.alone),
-            joint_minus_pooled=(
-                None if pooled is None else measures.difference(scores.labels, scores.joint, pooled)
-            ),
-        ),
-        curves={
-            which: measures.curve(scores.labels, score) for which, score in predictions.items()
-        },
-        reach={which: measures.reach(scores.labels, score) for which, score in predictions.items()},
-        threshold=spec.evaluation.threshold,
-        decisions={
-            which: measures.decisions(scores.labels, score, float(spec.evaluation.threshold))
-            for which, score in predictions.items()
-        },
+        worth=scores.worth(scenario, spec, pooled),
         repeats=repeats,
-        over_repeats=measures.over_repeats(repeats),
+        over_repeats=measures.over_repeats(scores.objective, repeats),
         learned=what_each_learned(spec, psi, held_out),
         gates=tuple(decision for party in outputs for decision in outputs[party].decisions(party)),
         rejects={party: outputs[party].json("dataset.json")["rejects"] for party in outputs},
         quality={party: _quality(outputs[party]) for party in outputs},
         importance={party: _own_importance(outputs[party], spec, party) for party in outputs},
         gain_by_party=_gain_by_party(outputs[active], spec),
-        parameters=msgspec.to_builtins(spec.model)
+        points=_points(outputs, spec),
+        layers=_layers(outputs, spec),
+        parameters=_parameters(spec)
         | {
-            "held_out_percent": spec.evaluation.held_out_percent,
-            "repeats": spec.evaluation.repeats,
+            "held_out_percent": spec.measurement.held_out_percent,
+            "repeats": spec.measurement.repeats,
         },
         versions={
             "fedcrm": version("fedcrm"),
@@ -232,18 +242,74 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     return run
 
 
+def _rounds(workspace: Workspace, spec: JobSpec) -> int:
+    """Trees of the first model, which may have stopped growing early; or passes over the rows."""
+    terms = spec.training
+    if not isinstance(terms, TreeTerms):
+        return terms.epochs
+    node = Node.open(workspace.party(spec.active_party.party_id))
+    try:
+        with node.engine.connect() as connection:
+            registered = read_events(connection, job=spec.job_id, type_="model.registered")
+            return next(iter(registered)).counts["trees"]
+    finally:
+        node.close()
+
+
+def _points(outputs: dict[str, _Outputs], spec: JobSpec) -> PointsTables | None:
+    """Return a scorecard's points as the parties' nodes print them."""
+    terms = spec.training
+    if not isinstance(terms, ScorecardTerms):
+        return None
+    active = spec.active_party.party_id
+    halves = {party: outputs[party].json("model.json")["half"] for party in outputs}
+    joint: dict[str, list[dict[str, Any]]] = {}
+    if outputs[active].has("joint-table.json"):
+        for row in outputs[active].json("joint-table.json")["rows"]:
+            joint.setdefault(row["party"], []).append(row)
+    return PointsTables(
+        halves={party: points_of(rows) for party, rows in halves.items()},
+        joint={party: points_of(rows) for party, rows in joint.items()},
+        start=start_of(halves[active]),
+        base_points=terms.base_points,
+        base_odds=terms.base_odds,
+        points_to_double=terms.points_to_double,
+    )
+
+
+def _layers(outputs: dict[str, _Outputs], spec: JobSpec) -> dict[str, tuple[Layer, ...]]:
+    """Return a network's layers, by party."""
+    if not isinstance(spec.training, SplitNetworkTerms):
+        return {}
+    return {
+        party: msgspec.convert(written.json("model.json")["half"], tuple[Layer, ...])
+        for party, written in outputs.items()
+    }
+
+
+def _parameters(spec: JobSpec) -> dict[str, str | int | bool]:
+    """Return the model's terms one by one; its kind stands elsewhere in the report."""
+    shown: dict[str, str | int | bool] = {}
+    for name, value in msgspec.to_builtins(spec.training).items():
+        if isinstance(value, dict):
+            shown |= {f"{name}_{part}": number for part, number in value.items()}
+        elif value is not None and name != "kind":
+            shown[name] = value
+    return shown
+
+
 def _repeats(spec: JobSpec, splits: list[dict[str, Any]]) -> tuple[Repeat, ...]:
     """Return every split's measures; none where there was one split."""
     if len(splits) < 2:
         return ()
     return tuple(
         Repeat(
-            split_seed=spec.evaluation.split_seed + number,
+            split_seed=spec.measurement.split_seed + number,
             trained_on=split["trained_on"],
             customers=split["held_out"],
-            positives=split["positives"],
-            alone=msgspec.convert(split["alone"], Measured),
-            joint=msgspec.convert(split["joint"], Measured),
+            positives=split.get("positives"),
+            alone=split["alone"],
+            joint=split["joint"],
         )
         for number, split in enumerate(splits)
     )
@@ -270,8 +336,10 @@ def _pooled(
     coordinator = Coordinator.open(workspace.coordinator)
     try:
         pooled = compare_in_the_clear(scenario, spec, coordinator.suite)
+        first = MEASURES[pooled.objective][0]
+        measured = {first: f"{pooled.measures[first]:.6f}"}
         coordinator.record_pooled_comparison(
-            spec, auc=f"{pooled.metrics.auc:.6f}", train=pooled.trained_on, held_out=len(rows)
+            spec, train=pooled.trained_on, held_out=len(rows), **measured
         )
     finally:
         coordinator.close()
@@ -358,6 +426,8 @@ def _own_importance(outputs: _Outputs, spec: JobSpec, party: str) -> dict[str, f
 def _gain_by_party(outputs: _Outputs, spec: JobSpec) -> dict[str, float]:
     """Total gain of each party's splits, from the active party's half."""
     values = outputs.json("importance.json")
+    if "by_party" not in values:
+        return {}
     active = spec.active_party
     own = sum(values["columns"].values())
     peers = {p.party_id: values["by_party"].get(p.party_id, 0.0) for p in spec.passive_parties}

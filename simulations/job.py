@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
 
 from party_node.datasets import LabelRule, Registration
 from protocols.identifiers import RULES_VERSION
@@ -16,9 +20,17 @@ from protocols.session.job_spec import (
     OutputTerms,
     PartyTerms,
     RetentionTerms,
+)
+from protocols.session.model_terms import (
+    Objective,
+    OneSideSampling,
+    ScorecardTerms,
+    SplitNetworkTerms,
+    TrainingTerms,
     TreeTerms,
 )
 from simulations.scenario import LabelTable, PartyTable, Scenario, ScenarioError
+from simulations.scenario_tables import ScorecardTable, SplitNetworkTable, TreeTable
 
 
 def job_spec(
@@ -35,7 +47,6 @@ def job_spec(
     parameters below the protocols' floors, and ``KeyError`` for a party without a key.
     """
     active = scenario.active_party.id
-    model = scenario.model
     days = scenario.retention.days
     keys = {party.id: public_keys[party.id] for party in scenario.parties}
     try:
@@ -57,17 +68,7 @@ def job_spec(
                 to="both",
                 identifier_rules=RULES_VERSION,
             ),
-            model=TreeTerms(
-                kind="boosted_trees",
-                trees=model.trees,
-                depth=model.depth,
-                bins=model.bins,
-                learning_rate=format(model.learning_rate, "f"),
-                l2=format(model.l2, "f"),
-                minimum_bin_count=model.minimum_bin_count,
-                first_tree_active_only=model.first_tree_active_only,
-                paillier_bits=model.paillier_bits,
-            ),
+            model=model_terms(scenario),
             evaluation=EvaluationTerms(
                 held_out_percent=scenario.evaluation.held_out_percent,
                 split_seed=scenario.seed,
@@ -91,6 +92,42 @@ def job_spec(
         ) from None
 
 
+def model_terms(scenario: Scenario) -> TrainingTerms:
+    """Return what the scenario's parties train; raises ``ValueError`` for a value out of range."""
+    model = scenario.model
+    stated: dict[str, Any] = {
+        name: format(value, "f") if isinstance(value, Decimal) else value
+        for name, value in msgspec.structs.asdict(model).items()
+    }
+    match model:
+        case TreeTable():
+            sampling = model.one_side_sampling
+            label = scenario.label
+            stated |= {
+                "objective": objective(label),
+                "classes": len(label.classes) or 1,
+                "validation_percent": (
+                    model.validation_percent if model.early_stopping_rounds else 0
+                ),
+                "one_side_sampling": sampling
+                and OneSideSampling(
+                    top=format(sampling.top, "f"), other=format(sampling.other, "f")
+                ),
+            }
+            return TreeTerms(**stated)
+        case ScorecardTable():
+            return ScorecardTerms(**stated)
+        case SplitNetworkTable():
+            return SplitNetworkTerms(**stated)
+
+
+def objective(label: LabelTable) -> Objective:
+    """Return what kind of label the model predicts."""
+    if label.number:
+        return "regression"
+    return "multiclass" if label.classes else "binary"
+
+
 def registration(scenario: Scenario, party_id: str) -> Registration:
     """Return what ``party_id``'s node registers of its dataset; raises ``KeyError``."""
     party = next((p for p in scenario.parties if p.id == party_id), None)
@@ -107,7 +144,15 @@ def registration(scenario: Scenario, party_id: str) -> Registration:
         columns=_columns(party),
         consent_column=party.consent_column,
         label=(
-            LabelRule(label.column, equals=label.positive, above=above) if holds_label else None
+            LabelRule(
+                label.column,
+                equals=label.positive,
+                above=above,
+                classes=label.classes,
+                number=label.number,
+            )
+            if holds_label
+            else None
         ),
         label_purpose=label.purpose if holds_label else None,
         allowed_purposes=party.allowed_purposes,
@@ -142,6 +187,10 @@ def _columns(party: PartyTable) -> tuple[ColumnTerms, ...]:
 
 def _meaning(label: LabelTable) -> str:
     """Return the meaning with the rule: the passive party agrees to what is really predicted."""
+    if label.number:
+        return f"{label.meaning} ({label.column})"
+    if label.classes:
+        return f"{label.meaning} ({label.column}: {', '.join(label.classes)})"
     rule = f"= {label.positive}" if label.above is None else f"> {format(label.above, 'f')}"
     return f"{label.meaning} ({label.column} {rule})"
 
@@ -154,8 +203,12 @@ def _outputs(scenario: Scenario) -> tuple[OutputTerms, ...]:
         for party in scenario.parties
         for name in ("model_half", "aligned_rows")
     )
+    joint_table: tuple[OutputTerms, ...] = ()
+    if isinstance(scenario.model, ScorecardTable) and scenario.model.joint_table:
+        joint_table = (OutputTerms(name="joint_table", recipient=active, form="aggregate"),)
     return (
         OutputTerms(name="scores", recipient=active, form="score"),
         OutputTerms(name="metrics", recipient=active, form="aggregate"),
+        *joint_table,
         *kept,
     )

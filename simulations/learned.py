@@ -7,9 +7,14 @@ it, such as guessing a label from a group, is said where a party could do it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from protocols.session.job_spec import JobSpec
-from simulations.report.model import COORDINATOR, HeldOut, Learned, PsiReport
+from protocols.session.model_terms import ScorecardTerms, SplitNetworkTerms, TreeTerms
+from simulations.report.model import COORDINATOR, Learned, PsiReport
+from simulations.report.worth import HeldOut
+
+_Values: TypeAlias = dict[str, int | str | tuple[str, ...]]
 
 
 def what_each_learned(
@@ -41,11 +46,8 @@ def _active(
         columns,
         *shared,
         *common,
-        Learned(
-            key="gradient_sums", values={"training": held_out.trained_on, "passives": passives}
-        ),
-        Learned(key="held_out_sides", values={"held_out": held_out.customers}),
-        *_repeated("repeated_active", spec),
+        *_active_in_training(spec, held_out, passives),
+        *_repeated(spec, active=True),
     )
 
 
@@ -58,8 +60,8 @@ def _passive(
         values: Mapping[str, int | tuple[str, ...]] = {"common": psi.intersection, "others": others}
         common = (Learned(key="which_common", values={**values}),)
     training: tuple[Learned, ...] = (
-        Learned(key="nodes", values={"training": held_out.trained_on}),
-        *_repeated("repeated_passive", spec),
+        *_passive_in_training(spec, held_out, others=(active, *others)),
+        *_repeated(spec, active=False),
     )
     if _trains_alone(spec):
         training = (Learned(key="active_tree", values={"active": active}),)
@@ -79,9 +81,51 @@ def _coordinator(spec: JobSpec) -> tuple[Learned, ...]:
     return (Learned(key="job_terms"), Learned(key="sizes"), Learned(key="no_contents"))
 
 
+def _active_in_training(
+    spec: JobSpec, held_out: HeldOut, passives: tuple[str, ...]
+) -> tuple[Learned, ...]:
+    training: _Values = {"training": held_out.trained_on, "passives": passives}
+    both: _Values = training | {"held_out": held_out.customers}
+    match spec.training:
+        case TreeTerms():
+            return (
+                Learned(key="gradient_sums", values=training),
+                Learned(key="held_out_sides", values={"held_out": held_out.customers}),
+            )
+        case ScorecardTerms() as terms:
+            table = Learned(key="joint_table", values={"passives": passives})
+            return (
+                Learned(key="bin_classes", values=training),
+                Learned(key="own_coefficients", values={"others": passives}),
+                Learned(key="partial_scores", values=both),
+                *((table,) if terms.joint_table else ()),
+            )
+        case SplitNetworkTerms() as terms:
+            return (Learned(key="cut_outputs", values=both | {"units": terms.cut_units}),)
+
+
+def _passive_in_training(
+    spec: JobSpec, held_out: HeldOut, others: tuple[str, ...]
+) -> tuple[Learned, ...]:
+    training: _Values = {"training": held_out.trained_on}
+    match spec.training:
+        case TreeTerms() as terms:
+            sampled = (Learned(key="training_rows"),) if terms.one_side_sampling else ()
+            return (Learned(key="nodes", values=training), *sampled)
+        case ScorecardTerms():
+            return (
+                Learned(key="own_evidence", values=training),
+                Learned(key="own_coefficients", values={"others": others}),
+            )
+        case SplitNetworkTerms() as terms:
+            bounded: _Values = training | {"epsilon": terms.label_epsilon}
+            return (Learned(key="private_gradients", values=bounded),)
+
+
 def _trains_alone(spec: JobSpec) -> bool:
     """Whether no tree asks a passive party for anything."""
-    return spec.model.first_tree_active_only and spec.model.trees == 1
+    terms = spec.training
+    return isinstance(terms, TreeTerms) and terms.first_tree_active_only and terms.trees == 1
 
 
 def _shared(psi: PsiReport, own: str, other: str, shared: int) -> Learned:
@@ -96,6 +140,16 @@ def _shared(psi: PsiReport, own: str, other: str, shared: int) -> Learned:
     )
 
 
-def _repeated(key: str, spec: JobSpec) -> tuple[Learned, ...]:
-    repeats = spec.evaluation.repeats
-    return (Learned(key=key, values={"repeats": repeats}),) if repeats > 1 else ()
+def _repeated(spec: JobSpec, *, active: bool) -> tuple[Learned, ...]:
+    """Return what training on several splits of the same customers tells beyond one."""
+    repeats = spec.measurement.repeats
+    if repeats < 2:
+        return ()
+    match spec.training:
+        case TreeTerms():
+            key = "repeated_active" if active else "repeated_passive"
+        case ScorecardTerms():
+            key = "repeated_same" if active else "repeated_evidence"
+        case SplitNetworkTerms():
+            key = "repeated_same" if active else "repeated_private"
+    return (Learned(key=key, values={"repeats": repeats}),)

@@ -15,11 +15,20 @@ _EVERY_S = 0.3
 
 
 @contextlib.contextmanager
-def watch(homes: Mapping[str, Path], finished: threading.Event) -> Iterator[None]:
-    """Draw one bar a party until ``finished`` is set; nothing when stderr is not a terminal."""
+def watch(homes: Mapping[str, Path], estimate: Path, finished: threading.Event) -> Iterator[None]:
+    """Draw one bar a party until ``finished`` is set; none when stderr is not a terminal.
+
+    What training is expected to take is said once, when the file ``estimate`` is there.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield
+        teller = threading.Thread(target=_tell, args=(console, estimate, finished))
+        teller.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            teller.join()
         return
     bars = Progress(
         TextColumn("{task.fields[party]:>12}"),
@@ -31,7 +40,7 @@ def watch(homes: Mapping[str, Path], finished: threading.Event) -> Iterator[None
     )
     with bars:
         tasks = {party: bars.add_task("starting", party=party, total=None) for party in homes}
-        watcher = threading.Thread(target=_follow, args=(bars, tasks, homes, finished))
+        watcher = threading.Thread(target=_follow, args=(bars, tasks, homes, estimate, finished))
         watcher.start()
         try:
             yield
@@ -44,9 +53,12 @@ def _follow(
     bars: Progress,
     tasks: Mapping[str, TaskID],
     homes: Mapping[str, Path],
+    estimate: Path,
     finished: threading.Event,
 ) -> None:
+    told = False
     while not finished.wait(_EVERY_S):
+        told = told or _say(bars.console, estimate)
         for party, home in homes.items():
             try:
                 state = json.loads((home / "progress.json").read_text())
@@ -55,3 +67,19 @@ def _follow(
             total = state["total"] or None
             text = f"{state['phase']}: {state['step']}" if state["step"] else state["phase"]
             bars.update(tasks[party], description=text, completed=state["done"], total=total)
+
+
+def _tell(console: Console, estimate: Path, finished: threading.Event) -> None:
+    while not finished.wait(_EVERY_S):
+        if _say(console, estimate):
+            return
+
+
+def _say(console: Console, estimate: Path) -> bool:
+    """Print what training is expected to take; return whether it is known by now."""
+    try:
+        text = json.loads(estimate.read_text())["text"]
+    except (OSError, ValueError, KeyError):
+        return False
+    console.print(f"training is expected to take {text}", highlight=False, soft_wrap=True)
+    return True

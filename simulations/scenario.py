@@ -29,9 +29,13 @@ from simulations.scenario_tables import (
     PartyTable,
     RetentionTable,
     Sample,
+    SamplingTable,
     ScenarioError,
     ScenarioTables,
+    ScorecardTable,
+    SplitNetworkTable,
     SuiteName,
+    TreeTable,
 )
 
 __all__ = [
@@ -148,6 +152,7 @@ def changed(scenario: Scenario, changes: Mapping[str, str | int]) -> Scenario:
     """
     tables: dict[str, Any] = {n: getattr(scenario, n) for n in ScenarioTables.__struct_fields__}
     at = {
+        "model": "model",
         "suite": "suite",
         "protocol": "alignment.protocol",
         "repeats": "evaluation.repeats",
@@ -156,7 +161,10 @@ def changed(scenario: Scenario, changes: Mapping[str, str | int]) -> Scenario:
     for name, value in changes.items():
         table, _, key = at[name].rpartition(".")
         try:
-            if table:
+            if name == "model":
+                kind = {"kind": value}
+                tables["model"] = msgspec.convert(kind, ModelTable)
+            elif table:
                 plain = msgspec.structs.asdict(tables[table]) | {key: value}
                 tables[table] = msgspec.convert(plain, type(tables[table]))
             else:
@@ -216,10 +224,12 @@ def _decode(text: str, shown: str) -> ScenarioTables:
         raw = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{shown} is not TOML: {error}", "correct the line it names") from None
+    if isinstance(model := raw.get("model"), dict):
+        model.setdefault("kind", "boosted_trees")
     try:
         return msgspec.convert(raw, ScenarioTables)
     except msgspec.ValidationError as error:
-        raise _explained(str(error), shown) from None
+        raise _explained(str(error), shown, raw) from None
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`")
@@ -227,14 +237,14 @@ _MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
 _WHERE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
-def _explained(text: str, shown: str) -> ScenarioError:
+def _explained(text: str, shown: str, raw: dict[str, Any]) -> ScenarioError:
     """Turn the decoder's message into one that names the key, the table and the way out."""
     where = _WHERE.search(text)
     path = where["path"] if where else ""
     at = f" in {_table_name(path)}" if path else ""
     unknown, missing = _UNKNOWN.match(text), _MISSING.match(text)
     if unknown:
-        known = _keys_at(path)
+        known = _keys_at(path, raw)
         close = get_close_matches(unknown["key"], known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         return ScenarioError(
@@ -260,14 +270,22 @@ def _table_name(path: str) -> str:
     return f"[[{name}]]" if name == "parties" else f"[{name}]"
 
 
-def _keys_at(path: str) -> list[str]:
+_MODELS: dict[str, type[msgspec.Struct]] = {
+    "boosted_trees": TreeTable,
+    "scorecard": ScorecardTable,
+    "split_network": SplitNetworkTable,
+}
+
+
+def _keys_at(path: str, raw: dict[str, Any]) -> list[str]:
     """Return the keys of the table at ``path``, in the order the structs declare them."""
     tables: dict[str, type[msgspec.Struct]] = {
         "": ScenarioTables,
         "parties": PartyTable,
         "label": LabelTable,
         "alignment": AlignmentTable,
-        "model": ModelTable,
+        "model": _MODELS[raw["model"]["kind"]] if path.startswith("model") else TreeTable,
+        "model.one_side_sampling": SamplingTable,
         "evaluation": EvaluationTable,
         "retention": RetentionTable,
     }

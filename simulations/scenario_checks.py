@@ -15,7 +15,7 @@ from pyarrow import lib as pa_lib
 from audit.detail_kinds import is_code, is_label
 from protocols.session.job_spec import Purpose
 from simulations.samples import population
-from simulations.scenario_tables import PartyTable, ScenarioError, ScenarioTables
+from simulations.scenario_tables import PartyTable, ScenarioError, ScenarioTables, TreeTable
 
 MAX_SEED = 2**53 - 1
 MAX_PARTIES = 5
@@ -147,10 +147,17 @@ def _check_column_name(name: str, party_id: str, refuse: Any) -> None:
 def _check_label(tables: ScenarioTables, refuse: Any) -> None:
     label = tables.label
     active = next(party for party in tables.parties if party.role == "active_party")
-    if (label.positive is None) == (label.above is None):
+    rules = (label.positive is not None, label.above is not None, bool(label.classes), label.number)
+    if sum(rules) != 1:
         refuse(
-            "[label] needs either positive or above",
-            'positive = "the value that counts as yes", or above = a number',
+            "[label] needs one of positive, above, classes and number",
+            'positive = "the value that counts as yes", above = a number, classes = [the values '
+            "to tell apart], or number = true",
+        )
+    if (label.number or label.classes) and not isinstance(tables.model, TreeTable):
+        refuse(
+            "[label] with classes or number is learned by boosted trees only",
+            'kind = "boosted_trees" in [model], or positive = ... in [label]',
         )
     if label.above is not None and not label.above.is_finite():
         refuse("[label] above must be a finite number", "for example: above = 1000")

@@ -8,12 +8,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from protocols.identifiers import IdentifierKind
-from protocols.session.job_spec import (
-    ColumnKind,
-    Jurisdiction,
-    PartyRole,
-    Purpose,
-)
+from protocols.session.job_spec import ColumnKind, Jurisdiction, PartyRole, Purpose
+from protocols.session.model_terms import Randomness
 
 OutputUse: TypeAlias = Literal["research_only", "marketing", "lending_decision"]
 SuiteName: TypeAlias = Literal["gm", "intl"]
@@ -81,6 +77,10 @@ class LabelTable(_Strict, frozen=True, kw_only=True):
     """The value that counts as yes; or ``above``."""
     above: Decimal | None = None
     """A number: every value greater than it counts as yes; or ``positive``."""
+    classes: tuple[str, ...] = ()
+    """The values of a label with several classes, of which the model predicts one."""
+    number: bool = False
+    """Whether the label is a number that the model predicts as such."""
 
 
 class AlignmentTable(_Strict, frozen=True, kw_only=True):
@@ -89,8 +89,15 @@ class AlignmentTable(_Strict, frozen=True, kw_only=True):
     protocol: Literal["ecdh", "server_aided"] = "ecdh"
 
 
-class ModelTable(_Strict, frozen=True, kw_only=True):
-    """``[model]``: gradient-boosted trees over encrypted histograms."""
+class SamplingTable(_Strict, frozen=True, kw_only=True):
+    """``[model.one_side_sampling]``: learn from all rows with large gradients, and some others."""
+
+    top: Decimal
+    other: Decimal
+
+
+class TreeTable(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="boosted_trees"):
+    """``[model]`` of kind ``boosted_trees``: trees over encrypted histograms."""
 
     trees: int = 20
     depth: int = 3
@@ -99,7 +106,50 @@ class ModelTable(_Strict, frozen=True, kw_only=True):
     l2: Decimal = Decimal("1")
     minimum_bin_count: int = 10
     first_tree_active_only: bool = True
+    class_weights: Literal["none", "balanced"] = "none"
+    row_sample: Decimal = Decimal("1")
+    one_side_sampling: SamplingTable | None = None
+    early_stopping_rounds: int = 0
+    validation_percent: int = 20
+    """Of the training customers, where growing may stop early."""
     paillier_bits: int = 2048
+    paillier_randomness: Randomness = "exact"
+
+
+class ScorecardTable(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="scorecard"):
+    """``[model]`` of kind ``scorecard``: points for bins, by logistic regression on shares."""
+
+    bins: int = 10
+    minimum_class_count: int = 10
+    monotone: bool = True
+    minimum_information_value: Decimal = Decimal("0.02")
+    maximum_correlation: Decimal = Decimal("0.9")
+    epochs: int = 5
+    batch_rows: int = 1024
+    learning_rate: Decimal = Decimal("0.5")
+    l2: Decimal = Decimal("0.001")
+    sigmoid: Literal["linear", "cubic"] = "linear"
+    base_points: int = 600
+    base_odds: int = 50
+    points_to_double: int = 20
+    joint_table: bool = False
+    paillier_bits: int = 2048
+    paillier_randomness: Randomness = "exact"
+
+
+class SplitNetworkTable(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="split_network"):
+    """``[model]`` of kind ``split_network``: a network cut between the parties, labels private."""
+
+    cut_units: int = 2
+    hidden_units: int = 32
+    epochs: int = 20
+    batch_rows: int = 128
+    learning_rate: Decimal = Decimal("0.01")
+    weight_decay: Decimal = Decimal("0.0001")
+    label_epsilon: Decimal = Decimal("2")
+
+
+ModelTable: TypeAlias = TreeTable | ScorecardTable | SplitNetworkTable
 
 
 class EvaluationTable(_Strict, frozen=True, kw_only=True):
@@ -142,6 +192,6 @@ class ScenarioTables(_Strict, frozen=True, kw_only=True):
     parties: tuple[PartyTable, ...]
     label: LabelTable
     alignment: AlignmentTable = AlignmentTable()
-    model: ModelTable = ModelTable()
+    model: ModelTable = TreeTable()
     evaluation: EvaluationTable = EvaluationTable()
     retention: RetentionTable

@@ -13,6 +13,7 @@ from compliance.decision import Verdict
 from simulations.report import figures, wording
 from simulations.report.english import ENGLISH
 from simulations.report.model import RunReport
+from simulations.report.scales import Scale, estimated, measured
 from simulations.report.strings import Strings
 
 _INDENT = (0, 0, 0, 2)
@@ -63,15 +64,21 @@ def _predictions(run: RunReport, t: Strings) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     predicted = t["summary_can_predict_first" if run.repeats else "summary_can_predict"]
     table.add_column(escape(predicted.format(label=run.label, repeats=len(run.repeats))), ratio=1)
-    table.add_column("AUC", justify="right", no_wrap=True)
-    table.add_column(t["interval"], justify="right", no_wrap=True)
-    table.add_column("KS", justify="right", no_wrap=True)
-    for which, metrics in run.shown_metrics():
+    scale = Scale.of(run)
+    for measure in scale.measures:
+        table.add_column(scale.head(measure, t), justify="right", no_wrap=True)
+        if measure == scale.first:
+            table.add_column(t["interval"], justify="right", no_wrap=True)
+    for which in run.models:
+        value, low, high = (
+            scale.shown(scale.first, number, t) for number in estimated(run, which, scale.first)
+        )
+        others = (scale.shown(name, measured(run, which, name), t) for name in scale.measures[1:])
         table.add_row(
             escape(wording.model_name(run, which, t)),
-            f"[bold]{figures.metric(metrics.auc)}[/bold]",
-            f"{figures.metric(metrics.auc_low)} – {figures.metric(metrics.auc_high)}",
-            figures.metric(metrics.ks),
+            f"[bold]{value}[/bold]",
+            f"{low} – {high}",
+            *others,
         )
     return table
 
@@ -104,13 +111,29 @@ def _files(run: RunReport, out: Path, t: Strings) -> Table:
         party.party_id: sum(traffic.bytes for traffic in run.wire.get(party.party_id, {}).values())
         for party in run.parties
     }
+    train = run.train
+    if train.model != "boosted_trees":
+        table.add_row(t["model"], t[f"model_{train.model}"])
+    for sentence in wording.points_kept(run, t):
+        table.add_row("", escape(sentence))
     for party, count in sent.items():
         table.add_row(escape(t["summary_sent"].format(party=party)), figures.size(count))
     table.add_row(t["seconds"], figures.seconds(sum(run.phase_s.values())))
+    if train.predicted_s is not None:
+        took = _beside(figures.seconds(train.wall_s), figures.seconds(train.predicted_s), t)
+        table.add_row(t["summary_took"], took)
+    if train.predicted_bytes is not None:
+        sent_by_all = _beside(figures.size(train.bytes), figures.size(train.predicted_bytes), t)
+        table.add_row(t["summary_training_sent"], sent_by_all)
     table.add_row(t["summary_report"], escape(str(out / "report.html")))
     bundles = ", ".join(run.audit[party].bundle for party in sorted(run.audit))
     table.add_row(t["summary_bundles"], escape(f"{bundles} ({out})"))
     return table
+
+
+def _beside(measured: str, predicted: str, t: Strings) -> str:
+    """Return what something took beside what was predicted before."""
+    return t["summary_predicted"].format(measured=measured, predicted=predicted)
 
 
 def _print_check(run: RunReport, out: Path, console: Console, t: Strings) -> None:

@@ -60,12 +60,10 @@ class Workspace:
                 f"cannot write into {self.root}: {error.strerror}", "give another folder with --out"
             ) from None
 
-    def must_exist(self) -> None:
+    def must_exist(self, hint: str = "run it without --resume") -> None:
         """Raise :class:`WorkspaceError` unless a run was started here."""
         if not (self.root / _MARKER).exists():
-            raise WorkspaceError(
-                f"there is no run to resume in {self.root}", "run it without --resume"
-            )
+            raise WorkspaceError(f"there is no run in {self.root}", hint)
 
     def clear_meeting_place(self) -> None:
         """Forget ports and stop file of an earlier run."""

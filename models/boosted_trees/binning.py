@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.boosted_trees.table import Column, ColumnKind, ColumnTable, Floats
+from models.scoring.differences import take_columns
+from models.table import Column, ColumnKind, ColumnTable, Floats, Rows
 from protocols.errors import LocalProtocolError
-from protocols.wire import Message, decode, encode
+from protocols.wire import Message
 
 MISSING = -1
 Codes = npt.NDArray[np.int16]
@@ -78,26 +79,14 @@ class Binning(Message, frozen=True):
 
     columns: tuple[ColumnBins, ...]
 
-    def to_bytes(self) -> bytes:
-        """Return the canonical encoding."""
-        return encode(self)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Binning:
-        """Return what :meth:`to_bytes` wrote; raises ``DecodeError``."""
-        return decode(data, cls)
-
     def apply(self, table: ColumnTable) -> BinnedTable:
-        """Return the table's codes.
+        """Return the table's codes, in the order of these bins; other columns are left out.
 
-        Raises :class:`LocalProtocolError` unless its columns have the names, kinds and order
-        these bins were learned on.
+        Raises :class:`LocalProtocolError` naming each column that is missing or of the other kind.
         """
-        learned = [(bins.name, bins.kind) for bins in self.columns]
-        if learned != [(column.name, column.kind) for column in table.columns]:
-            raise LocalProtocolError("the table's columns are not those the model was trained on")
+        needed = take_columns([(bins.name, bins.kind) for bins in self.columns], table)
         codes = tuple(
-            bins.codes(column) for bins, column in zip(self.columns, table.columns, strict=True)
+            bins.codes(column) for bins, column in zip(self.columns, needed.columns, strict=True)
         )
         return BinnedTable(self, codes, table.rows)
 
@@ -110,9 +99,24 @@ class BinnedTable:
     codes: tuple[Codes, ...] = field(repr=False)
     rows: int
 
+    def bag(self, rows: Rows) -> BinnedTable:
+        """Return the table of the rows a tree learns from, in their order.
+
+        Raises :class:`LocalProtocolError` for a level there is no bin for.
+        """
+        codes = tuple(codes[rows] for codes in self.codes)
+        for bins, column in zip(self.binning.columns, codes, strict=True):
+            if len(rows) and column.max() >= bins.size:
+                raise LocalProtocolError("the bins were not learned from the rows to train on")
+        return BinnedTable(self.binning, codes, len(rows))
+
+    def cells(self) -> int:
+        """Return the number of bins of all columns, the missing values' among them."""
+        return sum(bins.size + 1 for bins in self.binning.columns)
+
 
 def learn_binning(table: ColumnTable, bins: int) -> Binning:
-    """Return bins for ``table``, at most ``bins`` a column, from its values alone.
+    """Return bins for ``table`` (the training rows), at most ``bins`` a column, from its values.
 
     The result depends on the multiset of each column's values, not on the order of rows.
     """

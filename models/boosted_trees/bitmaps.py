@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.boosted_trees.table import Mask
+from models.table import Mask
 from protocols.errors import DecodeError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.boosted_trees.binning import MISSING, Codes, ColumnBins
 from models.boosted_trees.gradients import Integers
-from models.boosted_trees.table import ColumnKind, Mask, Rows
+from models.table import ColumnKind, Mask
 
 
 class Candidate(NamedTuple):
@@ -29,16 +29,12 @@ def goes_left(codes: Codes, kind: ColumnKind, candidate: Candidate) -> Mask:
     return np.where(missing, candidate.missing_left, passes)
 
 
-def bin_counts(codes: Codes, rows: Rows, bins: ColumnBins) -> Integers:
-    """Return the node's rows per bin; position 0 counts the missing, position b + 1 bin b."""
-    return np.bincount(codes[rows] + 1, minlength=bins.size + 1)
-
-
 def node_candidates(
     bins: ColumnBins, counts: Integers, minimum: int, *, protected: bool
 ) -> list[Candidate]:
     """Return a node's candidates for one column, in canonical order.
 
+    ``counts`` has the node's rows per bin: position 0 counts the missing, position b + 1 bin b.
     Both children of every candidate hold at least ``minimum`` rows. With ``protected`` (columns
     whose sums another party will see) any two candidates, and any one and the whole node, differ
     by at least ``minimum`` rows, so that no difference of two sums speaks for fewer (SPEC.md §5).

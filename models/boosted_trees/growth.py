@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.boosted_trees.gradients import FIRST_BOUND, Gradients
-from models.boosted_trees.model import ActiveTreeHalf, Leaf, Node, OwnSplit, PeerSplit
+from models.boosted_trees.gradients import Gradients
 from models.boosted_trees.options import TreeOptions
-from models.boosted_trees.prediction import floats_from_bytes, floats_to_bytes
-from models.boosted_trees.table import Floats, Mask, Rows
-from protocols.wire import Message, decode, encode
+from models.boosted_trees.prediction import leaf_of_each_row
+from models.boosted_trees.sampling import TreeRows
+from models.boosted_trees.tree import ActiveTreeHalf, Leaf, Node, OwnSplit, PeerSplit
+from models.table import Floats, Mask, Rows
 
 
 @dataclass(frozen=True, eq=False)
 class OpenNode:
-    """A node that may yet be split, and its training rows, ascending."""
+    """A node that may yet be split, and its rows as positions in the tree's bag, ascending."""
 
     number: int
     rows: Rows = field(repr=False)
@@ -40,7 +41,7 @@ class OpenNode:
 
 
 def root(rows: int) -> OpenNode:
-    """Return the node that holds every training row."""
+    """Return the node that holds every row of the bag."""
     return OpenNode(0, np.arange(rows))
 
 
@@ -49,58 +50,27 @@ def is_open(node: OpenNode, depth: int, options: TreeOptions) -> bool:
     return depth < options.depth and len(node.rows) >= 2 * options.minimum_bin_count
 
 
-@dataclass(frozen=True, eq=False)
-class ActiveTreeResult:
-    """What growing one tree gives the active party."""
-
-    half: ActiveTreeHalf
-    margins: Floats = field(repr=False)
-    """Every training row's margin after this tree."""
-
-    def to_bytes(self) -> bytes:
-        """Return the canonical encoding."""
-        return encode(_EncodedResult(self.half, floats_to_bytes(self.margins)))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> ActiveTreeResult:
-        """Return what :meth:`to_bytes` wrote; raises ``DecodeError``."""
-        result = decode(data, _EncodedResult)
-        return cls(result.half, floats_from_bytes(result.margins))
-
-
-class _EncodedResult(Message, frozen=True):
-    half: ActiveTreeHalf
-    margins: bytes
-
-
 class GrowingTree:
     """The open nodes of the current level, and what is settled so far."""
 
-    def __init__(
-        self, tree: int, gradients: Gradients, margins: Floats, options: TreeOptions
-    ) -> None:
+    def __init__(self, tree: int, gradients: Gradients, options: TreeOptions) -> None:
         self._tree = tree
         self._gradients = gradients
         self._options = options
-        self._margins = margins.copy()
-        self._nodes: list[Node] = []
+        self._splits: list[OwnSplit | PeerSplit] = []
+        self._leaves: list[OpenNode] = []
         self._next: list[OpenNode] = []
         self.depth = -1
-        self._place(root(len(margins)))
+        self._place(root(len(gradients.first)))
         self.next_level()
 
     def close(self, node: OpenNode) -> None:
-        """Make ``node`` a leaf of weight -learning_rate * G / (H + l2)."""
-        first, second = self._gradients.totals(node.rows)
-        weight = -self._options.learning_rate * (
-            (first / FIRST_BOUND) / (second / FIRST_BOUND + self._options.l2)
-        )
-        self._nodes.append(Leaf(node.number, weight))
-        self._margins[node.rows] += weight
+        """Make ``node`` a leaf."""
+        self._leaves.append(node)
 
     def split(self, node: OpenNode, by: OwnSplit | PeerSplit, left: Mask) -> None:
         """Split ``node``, one of the open nodes, into its rows ``left`` and the others."""
-        self._nodes.append(by)
+        self._splits.append(by)
         for child in node.children(left):
             self._place(child)
 
@@ -115,7 +85,34 @@ class GrowingTree:
         self.open_nodes, self._next = self._next, list[OpenNode]()
         self.depth += 1
 
-    def result(self) -> ActiveTreeResult:
-        """Return the finished tree and the margins after it."""
-        nodes = tuple(sorted(self._nodes, key=lambda node: node.node))
-        return ActiveTreeResult(ActiveTreeHalf(self._tree, nodes), self._margins)
+    def result(
+        self, margins: Floats, rows: TreeRows, left_of_others: Mapping[int, Mask], training: Mask
+    ) -> tuple[ActiveTreeHalf, Floats]:
+        """Return the finished tree and every row's margins after it.
+
+        ``left_of_others`` has, for each split, which of ``rows.others`` go left. A leaf's weight
+        is -learning_rate * G / (H + l2) for each output, and its rows are all training rows that
+        reach it, in the bag or not.
+        """
+        others = leaf_of_each_row(
+            [split.node for split in self._splits], left_of_others, len(rows.others)
+        )
+        after = margins.copy()
+        nodes: list[Node] = list(self._splits)
+        for node in self._leaves:
+            weights = self._weights(node)
+            also = rows.others[others == node.number]
+            after[rows.bag[node.rows]] += weights
+            after[also] += weights
+            reached = len(node.rows) + int(training[also].sum())
+            nodes.append(Leaf(node.number, tuple(weights.tolist()), reached))
+        half = ActiveTreeHalf(self._tree, tuple(sorted(nodes, key=lambda node: node.node)))
+        return half, after
+
+    def _weights(self, node: OpenNode) -> Floats:
+        first, second = self._gradients.totals(node.rows)
+        step = (first * self._gradients.first_unit) / (
+            second * self._gradients.second_unit + self._options.l2
+        )
+        weights: Floats = -self._options.learning_rate * step
+        return weights

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from protocols.wire import Message
 
-FRAME_ROWS = 1024
-"""Rows in one frame of encrypted gradients; the last frame has what is left."""
+FRAME_CIPHERTEXTS = 1024
+"""Ciphertexts in one frame of encrypted gradients; the last frame has what is left."""
 
 
 class PaillierKey(Message, frozen=True):
@@ -17,8 +17,14 @@ class PaillierKey(Message, frozen=True):
     modulus: bytes
 
 
+class SampledRows(Message, frozen=True):
+    """Active to passive, with one-side sampling: which training rows are in the tree's bag."""
+
+    rows: bytes
+
+
 class EncryptedGradients(Message, frozen=True):
-    """Active to passive: the ciphertexts of the next :data:`FRAME_ROWS` training rows."""
+    """Active to passive: the next :data:`FRAME_CIPHERTEXTS` ciphertexts of the bag's rows."""
 
     max_bytes: ClassVar[int] = 1 << 20
     ciphertexts: bytes
@@ -27,7 +33,7 @@ class EncryptedGradients(Message, frozen=True):
 class CandidateSums(Message, frozen=True):
     """Passive to active, one for each open node: packed left sums of its candidates, shuffled."""
 
-    max_bytes: ClassVar[int] = 1 << 26
+    max_bytes: ClassVar[int] = 1 << 28
     ciphertexts: bytes
 
 
@@ -48,15 +54,28 @@ class ChosenSplits(Message, frozen=True):
 
 
 class LeftRows(Message, frozen=True):
-    """Passive to active: the left rows of each node it was chosen to split, as bitmaps."""
+    """Passive to active: which rows go left at each node it was chosen to split, as bitmaps."""
 
     nodes: tuple[bytes, ...]
+    """Over the node's rows of the bag."""
+    others: tuple[bytes, ...]
+    """Over all rows of the table that are not in the bag, wherever they are in the tree."""
 
 
 class Membership(Message, frozen=True):
     """Active to passive, for each open node: its left rows, empty where it became a leaf."""
 
     nodes: tuple[bytes, ...]
+
+
+class TreesKept(Message, frozen=True):
+    """Active to passive, last of a tree with early stopping: 0, or how many trees the model has.
+
+    If it is not 0, no further tree is grown.
+    """
+
+    max_bytes: ClassVar[int] = 64
+    trees: int
 
 
 class GoLeft(Message, frozen=True):

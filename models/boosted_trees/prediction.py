@@ -1,54 +1,18 @@
-"""Rows through trees: from bit vectors at the splits to margins and probabilities."""
+"""Rows through trees: from bit vectors at the splits to margins and what moved them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from models.boosted_trees.binning import BinnedTable
 from models.boosted_trees.candidates import goes_left
-from models.boosted_trees.gradients import sigmoid
-from models.boosted_trees.model import ActiveTreeHalf, Leaf, OwnSplit, PassiveTreeHalf
-from models.boosted_trees.table import Floats, Mask
-from protocols.errors import DecodeError
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """One margin (log odds) per row, in the rows' order."""
-
-    margins: Floats = field(repr=False)
-
-    @property
-    def probabilities(self) -> Floats:
-        """The probability of the label for each row."""
-        return sigmoid(self.margins)
-
-    def to_bytes(self) -> bytes:
-        """Return the margins as little-endian float64."""
-        return floats_to_bytes(self.margins)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Predictions:
-        """Return what :meth:`to_bytes` wrote; raises :class:`DecodeError`."""
-        return cls(floats_from_bytes(data))
-
-
-def floats_to_bytes(values: Floats) -> bytes:
-    """Return finite float64 values, little endian, 8 bytes each."""
-    return values.astype("<f8").tobytes()
-
-
-def floats_from_bytes(data: bytes) -> Floats:
-    """Return what :func:`floats_to_bytes` wrote; raises :class:`DecodeError`."""
-    if len(data) % 8:
-        raise DecodeError("margins do not fill their bytes")
-    values = np.frombuffer(data, "<f8").astype(np.float64)
-    if not np.isfinite(values).all():
-        raise DecodeError("a margin is not finite")
-    return values
+from models.boosted_trees.model import ActiveModel
+from models.boosted_trees.tree import ActiveTreeHalf, Leaf, OwnSplit, PassiveTreeHalf
+from models.predictions import Predictions
+from models.table import Floats, Mask, Rows
+from protocols.roles import PartyId
 
 
 def held_masks(half: PassiveTreeHalf, binned: BinnedTable) -> dict[int, Mask]:
@@ -72,15 +36,60 @@ def own_masks(half: ActiveTreeHalf, binned: BinnedTable) -> dict[int, Mask]:
     }
 
 
-def tree_margins(half: ActiveTreeHalf, left: Mapping[int, Mask], rows: int) -> Floats:
-    """Return what one tree adds to each row's margin; ``left`` has a mask for every split."""
-    reached = {0: np.ones(rows, np.bool_)}
-    margins = np.zeros(rows)
-    for node in half.nodes:
-        here = reached.pop(node.node)
-        if isinstance(node, Leaf):
-            margins[here] = node.weight
-        else:
-            reached[2 * node.node + 1] = here & left[node.node]
-            reached[2 * node.node + 2] = here & ~left[node.node]
-    return margins
+def leaf_of_each_row(splits: Sequence[int], left: Mapping[int, Mask], rows: int) -> Rows:
+    """Return the number of the leaf each row reaches; ``left`` has a mask for every split."""
+    at = np.zeros(rows, np.int64)
+    for node in sorted(splits):  # a parent's number is below its children's
+        here = at == node
+        at[here] = 2 * node + 2 - left[node][here]
+    return at
+
+
+class Scoring:
+    """Margins of rows, and how far each column or party moved them, tree by tree.
+
+    A node is worth the mean of its leaves over the training rows that reached them. What a row
+    gains or loses in worth by a split is put down to the column that splits (Saabas,
+    "Interpreting random forests", 2014); of a passive party's columns only the total is known. The
+    margins are the worth of all roots, the base and these contributions.
+    """
+
+    def __init__(self, model: ActiveModel, rows: int) -> None:
+        shape = (rows, len(model.base_score))
+        self._model = model
+        self._margins = np.tile(np.array(model.base_score), (rows, 1))
+        self._own = {bins.name: np.zeros(shape) for bins in model.binning.columns}
+        self._peers: dict[PartyId, Floats] = {
+            party: np.zeros(shape) for party in model.peer_importance()
+        }
+
+    def add(self, half: ActiveTreeHalf, left: Mapping[int, Mask]) -> None:
+        """Add one tree; ``left`` has a mask over the rows for each of its splits."""
+        worth = half.worth()
+        reached = {0: np.ones(len(self._margins), np.bool_)}
+        for node in half.nodes:
+            here = reached.pop(node.node)
+            if isinstance(node, Leaf):
+                self._margins[here] += np.array(node.weights)
+                continue
+            if isinstance(node, OwnSplit):
+                moved = self._own[self._model.binning.columns[node.column].name]
+            else:
+                moved = self._peers[node.party]
+            goes = left[node.node]
+            for child, rows in ((1, here & goes), (2, here & ~goes)):
+                number = 2 * node.node + child
+                reached[number] = rows
+                moved[rows] += worth[number] - worth[node.node]
+
+    def predictions(self) -> Predictions:
+        """Return what was added up, in the label's own unit."""
+        center, scale = self._model.center, self._model.scale
+        return Predictions(
+            self._shaped(center + scale * self._margins),
+            {name: self._shaped(scale * moved) for name, moved in self._own.items()},
+            {party: self._shaped(scale * moved) for party, moved in self._peers.items()},
+        )
+
+    def _shaped(self, values: Floats) -> Floats:
+        return values if self._model.outputs > 1 else values[:, 0]

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from models.boosted_trees.binning import BinnedTable, Codes, ColumnBins
-from models.boosted_trees.candidates import Candidate, bin_counts, node_candidates
-from models.boosted_trees.gradients import FIRST_BOUND, Gradients, Integers
-from models.boosted_trees.table import Floats, Rows
+from models.boosted_trees.binning import MISSING, BinnedTable
+from models.boosted_trees.candidates import Candidate, node_candidates
+from models.boosted_trees.gradients import Gradients, Integers
+from models.table import Floats, Rows
 
 MINIMUM_GAIN = 1e-6
 """A split must gain more than rounding of float64 could make up."""
@@ -18,30 +19,33 @@ MINIMUM_GAIN = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Left sums of one node's candidates, by position, and the node's own totals."""
+    """Left sums of one node's candidates, shape (candidates, outputs), and the node's totals."""
 
     first: Integers
     second: Integers
-    node_first: int
-    node_second: int
+    node_first: Integers
+    node_second: Integers
 
-    def gains(self, l2: float) -> Floats:
-        """Return G_L^2 / (H_L + l2) + G_R^2 / (H_R + l2) - G^2 / (H + l2) for each position.
+    def gains(self, gradients: Gradients, l2: float) -> Floats:
+        """Return the sum over outputs of G_L^2/(H_L + l2) + G_R^2/(H_R + l2) - G^2/(H + l2).
 
-        Chen and Guestrin 2016, equation 7, without its constant factor 1/2. A candidate with no
-        row on one side has a gain of minus infinity.
+        Chen and Guestrin 2016, equation 7, without its constant factor 1/2; summed over outputs as
+        in GBDT-MO (Zhang and Jung, IEEE TNNLS 32(7), 2021). A candidate with no row on one side has
+        a gain of minus infinity.
         """
         gains = np.full(len(self.first), -np.inf)
-        splits = (self.second > 0) & (self.second < self.node_second)
-        left_first = self.first[splits] / FIRST_BOUND
-        left_second = self.second[splits] / FIRST_BOUND
-        first, second = self.node_first / FIRST_BOUND, self.node_second / FIRST_BOUND
+        splits = ((self.second > 0) & (self.second < self.node_second)).all(axis=1)
+        left_first = self.first[splits] * gradients.first_unit
+        left_second = self.second[splits] * gradients.second_unit
+        first = self.node_first * gradients.first_unit
+        second = self.node_second * gradients.second_unit
         right_first, right_second = first - left_first, second - left_second
-        gains[splits] = (
+        by_output = (
             left_first * left_first / (left_second + l2)
             + right_first * right_first / (right_second + l2)
             - first * first / (second + l2)
         )
+        gains[splits] = by_output.sum(axis=1)
         return gains
 
 
@@ -68,42 +72,75 @@ def best_of(gains: Sequence[Floats]) -> Best | None:
 
 
 @dataclass(frozen=True, eq=False)
-class PlainCandidates:
-    """A node's candidates of one party in canonical order, with sums known in the clear."""
+class Offer:
+    """What one party's columns offer at a node; as :func:`offer_of` gives it in canonical order.
 
-    splits: tuple[tuple[int, Candidate], ...]
+    Cells are counted through all columns (:meth:`BinnedTable.cells`): of each column the missing
+    values' cell, then each bin's.
+    """
+
+    candidates: tuple[tuple[int, Candidate], ...]
     """Column index and test."""
-    sums: Sums
+    cells: npt.NDArray[np.int64]
+    """The cell of each candidate's bin: of a numeric column all bins up to it go left."""
+    with_missing: npt.NDArray[np.int64]
+    """The cell of missing values that also go left, or -1."""
+
+    def take(self, order: npt.NDArray[np.int64]) -> Offer:
+        """Return the same candidates in another order."""
+        candidates = tuple(self.candidates[at] for at in order.tolist())
+        return Offer(candidates, self.cells[order], self.with_missing[order])
 
 
-def plain_candidates(
-    binned: BinnedTable, rows: Rows, gradients: Gradients, minimum: int, *, protected: bool
-) -> PlainCandidates:
-    """Return what ``binned`` offers at the node holding ``rows``."""
-    splits: list[tuple[int, Candidate]] = []
-    first: list[int] = []
-    second: list[int] = []
-    for index, (bins, codes) in enumerate(zip(binned.binning.columns, binned.codes, strict=True)):
-        counts = bin_counts(codes, rows, bins)
-        candidates = node_candidates(bins, counts, minimum, protected=protected)
-        splits += [(index, candidate) for candidate in candidates]
-        first += _left_sums(_histogram(codes[rows], gradients.first[rows], bins), bins, candidates)
-        second += _left_sums(
-            _histogram(codes[rows], gradients.second[rows], bins), bins, candidates
-        )
-    totals = gradients.totals(rows)
-    sums = Sums(np.array(first, np.int64), np.array(second, np.int64), *totals)
-    return PlainCandidates(tuple(splits), sums)
+def offer_of(binned: BinnedTable, counts: Integers, minimum: int, *, protected: bool) -> Offer:
+    """Return what ``binned`` offers at a node; ``counts`` has its rows in each cell."""
+    candidates: list[tuple[int, Candidate]] = []
+    cells: list[int] = []
+    with_missing: list[int] = []
+    start = 0
+    for index, bins in enumerate(binned.binning.columns):
+        stop = start + bins.size + 1
+        for each in node_candidates(bins, counts[start:stop], minimum, protected=protected):
+            candidates.append((index, each))
+            cells.append(start + each.bin + 1)
+            with_missing.append(start if each.missing_left and each.bin != MISSING else -1)
+        start = stop
+    return Offer(tuple(candidates), np.array(cells, np.int64), np.array(with_missing, np.int64))
 
 
-def _histogram(codes: Codes, values: Integers, bins: ColumnBins) -> Integers:
-    # bincount adds in float64, exact here: every sum is a whole number below 2^53.
-    return np.bincount(codes + 1, values, bins.size + 1).astype(np.int64)
+class PlainSearch:
+    """One party's candidates at every node of one tree, with sums known in the clear."""
 
+    def __init__(
+        self, binned: BinnedTable, gradients: Gradients, minimum: int, *, protected: bool
+    ) -> None:
+        self._binned, self._gradients = binned, gradients
+        self._minimum, self._protected = minimum, protected
+        # bincount adds in float64, exact here: every sum is a whole number below 2^53.
+        self._weights = np.hstack([gradients.first, gradients.second]).T.astype(np.float64)
 
-def _left_sums(histogram: Integers, bins: ColumnBins, candidates: Sequence[Candidate]) -> list[int]:
-    """Return the sum over the left rows of each candidate; histogram[0] is the missing rows'."""
-    missing = int(histogram[0])
-    reached = np.cumsum(histogram[1:]) if bins.kind == "numeric" else histogram[1:]
-    by_bin = [*reached.tolist(), 0]  # bin MISSING, that is -1, holds no value
-    return [by_bin[c.bin] + missing * c.missing_left for c in candidates]
+    def at(self, rows: Rows) -> tuple[Offer, Sums]:
+        """Return what the columns offer at the node holding ``rows``, and the sums."""
+        weights = self._weights[:, rows]
+        cells = self._binned.cells()
+        counts = np.empty(cells, np.int64)
+        sums = np.empty((cells, len(weights)), np.int64)
+        reached = np.empty_like(sums)
+        start = 0
+        for bins, codes in zip(self._binned.binning.columns, self._binned.codes, strict=True):
+            stop = start + bins.size + 1
+            here = codes[rows].astype(np.int64) + 1
+            counts[start:stop] = np.bincount(here, minlength=bins.size + 1)
+            for output, values in enumerate(weights):
+                sums[start:stop, output] = np.bincount(here, values, bins.size + 1)
+            reached[start:stop] = sums[start:stop]
+            if bins.kind == "numeric":
+                reached[start + 1 : stop] = np.cumsum(sums[start + 1 : stop], axis=0)
+            start = stop
+        offer = offer_of(self._binned, counts, self._minimum, protected=self._protected)
+        # Position -1 of ``with_missing`` finds the zeros below the last cell.
+        missing = np.vstack([sums, np.zeros((1, len(weights)), np.int64)])
+        left: Integers = reached[offer.cells] + missing[offer.with_missing]
+        outputs = len(weights) // 2
+        totals = self._gradients.totals(rows)
+        return offer, Sums(left[:, :outputs], left[:, outputs:], *totals)

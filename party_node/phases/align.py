@@ -281,18 +281,21 @@ def _record_end(
             },
             joint=joint if at == 0 else None,
         )
-    terms = spec.evaluation
+    context.event(connection, "align.created", counts=_parts(context, positions))
+    run_gates(node, connection, context.job, "start", len(positions))
+    node.checkpoint(connection)
+
+
+def _parts(context: PhaseContext, positions: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Return how many customers are shared, and of a job that trains, how many measure."""
+    terms, rows = context.spec.evaluation, len(positions)
+    if terms is None:
+        return {"rows": rows}
     test = sum(
         held_out(context.suite, terms.split_seed, terms.held_out_percent, item.tobytes())
         for item in context.dataset.protocol_inputs[positions]
     )
-    context.event(
-        connection,
-        "align.created",
-        counts={"rows": len(positions), "held_out": test, "train": len(positions) - test},
-    )
-    run_gates(node, connection, context.job, "start", len(positions))
-    node.checkpoint(connection)
+    return {"rows": rows, "held_out": test, "train": rows - test}
 
 
 def _store_row_map(

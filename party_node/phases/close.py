@@ -11,6 +11,7 @@ from party_node.jobs import Job, set_status
 from party_node.journal import forget_attempts, has_journal
 from party_node.node import Node
 from party_node.store import jobs, row_maps, transaction
+from protocols.session.model_terms import ScorecardTerms, TreeTerms
 
 
 def close(node: Node, job: Job) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def close(node: Node, job: Job) -> dict[str, Any]:
                 details={"reason": "job-closed", "method": "row-deleted-and-overwritten"},
                 counts={"rows": mapped},
             )
-        if released and job.spec.active_party.party_id == node.party_id:
+        if released and _had_a_key(node, job):
             job.event(
                 node,
                 connection,
@@ -66,3 +67,12 @@ def close(node: Node, job: Job) -> dict[str, Any]:
         node.checkpoint(connection)
     node.forget_deleted_pages()
     return {"status": "closed" if released else status}
+
+
+def _had_a_key(node: Node, job: Job) -> bool:
+    """Whether this party made a Paillier key for the job; for a scorecard, all did."""
+    model = job.spec.model
+    if isinstance(model, ScorecardTerms):
+        return True
+    is_active = job.spec.active_party.party_id == node.party_id
+    return is_active and isinstance(model, TreeTerms)

@@ -25,7 +25,8 @@ from party_node.keys import unseal
 from party_node.node import Node
 from party_node.store import row_maps
 from protocols.session.countersign import countersign
-from protocols.session.job_spec import JobSpec, PartyTerms, session_binding
+from protocols.session.job_spec import EvaluationTerms, JobSpec, PartyTerms, session_binding
+from protocols.session.model_terms import TrainingTerms
 from protocols.suite import Suite
 
 
@@ -81,6 +82,16 @@ class PhaseContext:
     def passives(self) -> tuple[str, ...]:
         """The passive parties' ids, in the spec's order."""
         return tuple(party.party_id for party in self.spec.passive_parties)
+
+    @property
+    def training_terms(self) -> TrainingTerms:
+        """What this job trains; only the phases of a training job ask."""
+        return self.spec.training
+
+    @property
+    def evaluation(self) -> EvaluationTerms:
+        """How this job measures what it trained."""
+        return self.spec.measurement
 
     @property
     def outputs(self) -> Path:

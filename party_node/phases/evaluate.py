@@ -10,65 +10,76 @@ import io
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from audit.catalogue import DetailValue
-from audit.checkpoint import CheckpointError, parse_checkpoint
-from audit.countersign import keep_checkpoint
-from audit.log import open_intents, read_checkpoints, read_events
-from compliance.check import blocking
-from compliance.decision import Decision
-from models.boosted_trees import active_party, passive_party
-from models.boosted_trees.clear import ClearModel, train_alone
-from models.boosted_trees.model import ActiveModel, PassiveModel
-from models.boosted_trees.options import TreeOptions
-from models.boosted_trees.prediction import Predictions
 from models.evaluation import auc, ks
-from party_node.errors import JobRefused, NodeError
-from party_node.jobs import refuse, run_gates, set_status
-from party_node.keys import unseal
+from models.evaluation.multiclass import class_measures
+from models.evaluation.regression import regression_measures
+from party_node.errors import JobRefused
+from party_node.learning import Learner, Part, learner_for
+from party_node.model_store import load_half
 from party_node.phases.context import PhaseContext
-from party_node.phases.split import Part, split
-from party_node.phases.train import model_purpose
-from party_node.plan import predict_step
-from party_node.store import model_halves, transaction
-from protocols.errors import LocalProtocolError, RemoteProtocolError
-from protocols.session.note_exchange import exchange_notes
+from party_node.phases.log_states import exchange_checkpoints
+from party_node.phases.release import release
+from party_node.phases.split import split
+from party_node.plan import EVALUATE_CHECKPOINTS_STEP, joint_table_step, predict_step
+from protocols.session.model_terms import Objective, ScorecardTerms
 
 
 @dataclass(frozen=True)
 class _Split:
     """What one split's held-out customers say of the model alone and joint."""
 
+    objective: Objective
     trained_on: int
     test: Part
-    labels: npt.NDArray[np.uint8] = field(repr=False)
+    labels: npt.NDArray[Any] = field(repr=False)
     alone: npt.NDArray[np.float64] = field(repr=False)
+    """Probabilities of the label, shape (rows,), or of each class; of a regression, numbers."""
     joint: npt.NDArray[np.float64] = field(repr=False)
 
     def measures(self) -> dict[str, Any]:
         """Return the measures of both models on these customers."""
+        counted = {"held_out": self.test.rows, "trained_on": self.trained_on}
+        if self.objective == "binary":
+            counted["positives"] = int(self.labels.sum())
         return {
-            "held_out": self.test.rows,
-            "positives": int(self.labels.sum()),
-            "trained_on": self.trained_on,
-            "alone": {"auc": auc(self.labels, self.alone), "ks": ks(self.labels, self.alone)},
-            "joint": {"auc": auc(self.labels, self.joint), "ks": ks(self.labels, self.joint)},
+            "objective": self.objective,
+            **counted,
+            "alone": measures(self.objective, self.labels, self.alone),
+            "joint": measures(self.objective, self.labels, self.joint),
         }
 
     def scores_csv(self) -> bytes:
         """Return held-out customers by own row number, in file order: label and both scores."""
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("row", "label", "score_alone", "score_joint"))
+        columns = np.stack([self.alone, self.joint], axis=-1).reshape(self.test.rows, -1)
+        names = ["score_alone", "score_joint"]
+        if self.objective == "multiclass":
+            classes = range(self.joint.shape[1])
+            names = [f"{model}_{k}" for k in classes for model in ("alone", "joint")]
+        writer.writerow(("row", "label", *names))
         rows = self.test.source_rows
         for i in np.argsort(rows):
-            row, label = int(rows[i]), int(self.labels[i])
-            writer.writerow((row, label, f"{self.alone[i]:.9f}", f"{self.joint[i]:.9f}"))
+            scores = [f"{score:.9f}" for score in columns[i]]
+            writer.writerow((int(rows[i]), self.labels[i], *scores))
         return text.getvalue().encode()
+
+
+def measures(
+    objective: Objective, labels: npt.NDArray[Any], scores: npt.NDArray[np.float64]
+) -> dict[str, float]:
+    """Return how well scores fit the labels, in the measures of the objective."""
+    match objective:
+        case "binary":
+            return {"auc": auc(labels, scores), "ks": ks(labels, scores)}
+        case "regression":
+            return regression_measures(labels, scores)
+        case "multiclass":
+            return class_measures(labels, scores)
 
 
 def scores_file(repeat: int) -> str:
@@ -78,22 +89,34 @@ def scores_file(repeat: int) -> str:
 
 def evaluate(context: PhaseContext) -> dict[str, Any]:
     """Predict the held-out customers together; the active party gets scores and measures."""
+    learner = learner_for(context, context.training_terms.kind)
     splits = []
-    for repeat in range(context.spec.evaluation.repeats):
+    for repeat in range(context.evaluation.repeats):
         training, test = split(context, repeat)
         _check_enough(context, test)
-        if context.is_active:
-            splits.append(_predict_as_active(context, repeat, training, test))
-        else:
-            _predict_as_passive(context, repeat, test)
+        half = load_half(context.node, context.spec.job_id, repeat)
+        predictions = learner.predict(predict_step(repeat), half, test)
+        if repeat == 0:
+            context.write_json("importance.json", learner.importance(half))
+            context.write_json("model.json", {"half": learner.readable(half)})
+        if predictions is not None:
+            objective = learner.objective(half)
+            scores = predictions.margins if objective == "regression" else predictions.probabilities
+            labels, alone = test.known_labels(), learner.alone(training, test)
+            splits.append(_Split(objective, training.rows, test, labels, alone, scores))
+    _exchange_joint_table(context, learner)
     if context.is_active:
         _release(context, splits)
-    _exchange_checkpoints(context)
-    return {"repeats": context.spec.evaluation.repeats}
+    exchange_checkpoints(
+        context,
+        EVALUATE_CHECKPOINTS_STEP,
+        "release.done" if context.is_active else "train.completed",
+    )
+    return {"repeats": context.evaluation.repeats}
 
 
 def _check_enough(context: PhaseContext, test: Part) -> None:
-    minimum = context.spec.evaluation.minimum_held_out
+    minimum = context.evaluation.minimum_held_out
     if test.rows < minimum:
         raise JobRefused(
             f"only {test.rows} held-out customers; at least {minimum} are needed to release any "
@@ -102,163 +125,56 @@ def _check_enough(context: PhaseContext, test: Part) -> None:
         )
 
 
-def _predict_as_passive(context: PhaseContext, repeat: int, test: Part) -> None:
-    half = PassiveModel.from_bytes(_own_half(context, repeat))
-    context.driver.run_step(
-        predict_step(repeat),
-        lambda *, seed: passive_party.evaluate(model=half, table=test.table, active=context.active),
-        inputs=context.inputs(half.to_bytes()),
-        encode_result=lambda _: b"",
-        decode_result=lambda _: None,
-    )
-    if repeat == 0:
-        context.write_json("importance.json", {"columns": half.importance()})
-
-
-def _predict_as_active(context: PhaseContext, repeat: int, training: Part, test: Part) -> _Split:
-    half = ActiveModel.from_bytes(_own_half(context, repeat))
-    joint = context.driver.run_step(
-        predict_step(repeat),
-        lambda *, seed: active_party.evaluate(
-            model=half, table=test.table, passives=context.passives
-        ),
-        inputs=context.inputs(half.to_bytes()),
-        encode_result=Predictions.to_bytes,
-        decode_result=Predictions.from_bytes,
-    ).probabilities
-    if training.labels is None or test.labels is None:
-        raise LocalProtocolError("the active party's dataset has no label")
-    options = TreeOptions.from_terms(context.spec.model)
-    alone_half = train_alone(training.table, training.labels, options)
-    alone = ClearModel(context.active, alone_half, {}).predict({context.active: test.table})
-    if repeat == 0:
-        context.write_json(
-            "importance.json", {"columns": half.importance(), "by_party": half.peer_importance()}
-        )
-    return _Split(training.rows, test, test.labels, alone.probabilities, joint)
-
-
 def _release(context: PhaseContext, splits: list[_Split]) -> None:
-    """Write scores and measures into this party's outputs, between two events of the log.
-
-    A crash between the two leaves an open intent; running the phase again settles it.
-    """
-    node, job = context.node, context.job
-    if job.status == "released":
-        return
+    """Write scores and measures into this party's outputs, and log that they were."""
     scores = [split.scores_csv() for split in splits]
-    what: dict[str, DetailValue] = {
-        "output": "scores",
-        "form": "score",
-        "recipient": node.party_id,
-        "scores_digest": context.suite.hash(*map(context.suite.hash, scores)).hex(),
-    }
-    counts = {
-        "customers": splits[0].test.rows,
-        "floor": context.spec.evaluation.minimum_held_out,
-    }
-    with transaction(node.engine) as connection:
-        intents = [
-            event.seq
-            for event in open_intents(connection)
-            if event.type == "release.intended" and event.job == context.spec.job_id
-        ]
-        stops: tuple[Decision, ...] = ()
-        if not intents:
-            stops = blocking(
-                run_gates(node, connection, job, "release", context.shared_customers())
-            )
-            if not stops:
-                intents = [
-                    context.event(connection, "release.intended", details=dict(what), counts=counts)
-                ]
-    if stops:
-        raise refuse(node, job, stops)
-    for repeat, data in enumerate(scores):
-        context.write(scores_file(repeat), data)
-    measures = [split.measures() for split in splits]
-    context.write_json("evaluation.json", measures)
-    with transaction(node.engine) as connection:
-        context.event(
-            connection, "release.done", details=dict(what), counts=counts, intent=intents[0]
-        )
-        for split_measures in measures:
-            alone, joint = split_measures["alone"], split_measures["joint"]
+    measured = [split.measures() for split in splits]
+
+    def write() -> None:
+        for repeat, data in enumerate(scores):
+            context.write(scores_file(repeat), data)
+        context.write_json("evaluation.json", measured)
+
+    def record(connection: Connection) -> None:
+        for each in measured:
+            told = {
+                f"{measure}_{model}": f"{each[model][measure]:.6f}"
+                for model in ("alone", "joint")
+                for measure in ("auc", "ks", "rmse", "accuracy")
+                if measure in each[model]
+            }
+            metric = {"binary": "auc", "regression": "rmse", "multiclass": "accuracy"}
             context.event(
                 connection,
                 "evaluation.completed",
-                details={
-                    "metric": "auc",
-                    "auc_alone": f"{alone['auc']:.6f}",
-                    "ks_alone": f"{alone['ks']:.6f}",
-                    "auc_joint": f"{joint['auc']:.6f}",
-                    "ks_joint": f"{joint['ks']:.6f}",
-                },
-                counts={name: split_measures[name] for name in ("held_out", "positives")},
+                details={"metric": metric[each["objective"]], **told},
+                counts={name: each[name] for name in ("held_out", "positives") if name in each},
             )
-        set_status(connection, context.spec.job_id, "released")
-        node.checkpoint(connection)
 
-
-def _exchange_checkpoints(context: PhaseContext) -> None:
-    """Give the peers this log's signed state and keep theirs in this log."""
-    node = context.node
-    if not context.is_active:
-        with transaction(node.engine) as connection:
-            set_status(connection, context.spec.job_id, "released")
-    last = "release.done" if context.is_active else "train.completed"
-    note = _first_note_after(context, last)
-    peers = tuple(p.party_id for p in context.spec.parties if p.party_id != node.party_id)
-    context.driver.run_step(
-        "evaluate/checkpoints",
-        lambda *, seed: exchange_notes(note, peers=peers),
-        inputs=context.inputs(),
-        encode_result=msgspec.msgpack.encode,
-        decode_result=lambda data: msgspec.msgpack.decode(data, type=dict[str, bytes]),
-        on_done=lambda connection, notes: _keep_notes(context, connection, notes),
+    release(
+        context,
+        {
+            "output": "scores",
+            "form": "score",
+            "recipient": context.node.party_id,
+            "scores_digest": context.suite.hash(*map(context.suite.hash, scores)).hex(),
+        },
+        {
+            "customers": splits[0].test.rows,
+            "floor": context.evaluation.minimum_held_out,
+        },
+        write=write,
+        record=record,
     )
 
 
-def _keep_notes(context: PhaseContext, connection: Connection, notes: dict[str, bytes]) -> None:
-    node = context.node
-    for peer, note in notes.items():
-        try:
-            draft = keep_checkpoint(
-                note,
-                suite=context.suite,
-                origin=node.origin_of(peer),
-                public_key=node.pinned_keys()[peer],
-                actor=node.service,
-                job=context.spec.job_id,
-            )
-        except CheckpointError as error:
-            raise RemoteProtocolError(f"a wrong checkpoint: {error}", party=peer) from None
-        node.record(connection, draft)
-    node.checkpoint(connection)
-
-
-def _first_note_after(context: PhaseContext, type_: str) -> bytes:
-    """Return the first checkpoint that covers this job's last event of ``type_``.
-
-    Not the latest one: a replay after a crash must send the same bytes, and the log has grown.
-    """
-    with context.node.engine.connect() as connection:
-        events = read_events(connection, job=context.spec.job_id, type_=type_)
-        seq = max(event.seq for event in events)
-        for note in read_checkpoints(connection):
-            checkpoint, _ = parse_checkpoint(note, digest_bytes=context.suite.digest_bytes)
-            if checkpoint.tree_size > seq:
-                return note
-    raise NodeError(f"no checkpoint covers {type_}", "run fedcrm audit fsck on this node")
-
-
-def _own_half(context: PhaseContext, repeat: int) -> bytes:
-    job_id = context.spec.job_id
-    with context.node.engine.connect() as connection:
-        sealed = connection.execute(
-            select(model_halves.c.sealed).filter_by(job_id=job_id, repeat=repeat)
-        ).scalar_one_or_none()
-    if sealed is None:
-        raise NodeError("there is no model to evaluate", "the train phase comes first")
-    key = context.node.keys.derived("model-halves")
-    return unseal(context.suite, key, sealed, model_purpose(job_id, repeat))
+def _exchange_joint_table(context: PhaseContext, learner: Learner) -> None:
+    """Bring the parties' points into one table at the active party, where the spec says so."""
+    terms = context.training_terms
+    if not isinstance(terms, ScorecardTerms) or not terms.joint_table:
+        return
+    for repeat in range(context.evaluation.repeats):
+        half = load_half(context.node, context.spec.job_id, repeat)
+        table = learner.joint_table(joint_table_step(repeat), half)
+        if table is not None and repeat == 0:
+            context.write_json("joint-table.json", {"rows": table})

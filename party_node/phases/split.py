@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import numpy.typing as npt
 
-from models.boosted_trees.table import ColumnTable
+from party_node.learning import Part
 from party_node.phases.context import PhaseContext
 from protocols.identifiers import held_out
+from protocols.session.model_terms import TreeTerms
+from protocols.suite import Items, Suite
 
-
-@dataclass(frozen=True)
-class Part:
-    """This party's rows of one part of the shared customers, in the shared order."""
-
-    table: ColumnTable = field(repr=False)
-    labels: npt.NDArray[np.uint8] | None = field(repr=False)
-    source_rows: npt.NDArray[np.int64] = field(repr=False)
-
-    @property
-    def rows(self) -> int:
-        """How many customers this part has."""
-        return len(self.source_rows)
+VALIDATION_SEED = 1 << 40
+"""Added to the split's seed for the rows that decide when training stops early."""
 
 
 def split(context: PhaseContext, repeat: int) -> tuple[Part, Part]:
@@ -32,25 +21,30 @@ def split(context: PhaseContext, repeat: int) -> tuple[Part, Part]:
     ``repeat`` counts from 0: each takes another split, by the seed after the one before.
 
     A customer is held out by a hash of identifier digest and the spec's seed, so that both
-    parties (and a comparison in the clear) choose the same ones without a message.
+    parties (and a comparison in the clear) choose the same ones without a message; so are those
+    that decide when training stops.
     """
     dataset, indices = context.dataset, context.aligned()
-    terms = context.spec.evaluation
-    is_test = np.array(
-        [
-            held_out(
-                context.suite,
-                terms.split_seed + repeat,
-                terms.held_out_percent,
-                dataset.protocol_inputs[index].tobytes(),
-            )
-            for index in indices
-        ],
-        dtype=bool,
-    )
+    items = dataset.protocol_inputs[indices]
+    terms, model = context.evaluation, context.training_terms
+    seed = terms.split_seed + repeat
+    is_test = chosen_rows(context.suite, seed, terms.held_out_percent, items)
+    is_validation = None
+    if isinstance(model, TreeTerms) and model.early_stopping_rounds:
+        percent = model.validation_percent
+        is_validation = chosen_rows(context.suite, VALIDATION_SEED + seed, percent, items)
 
-    def part(chosen: npt.NDArray[np.int64]) -> Part:
-        labels = None if dataset.labels is None else dataset.labels[chosen]
-        return Part(dataset.table.take(chosen), labels, dataset.source_rows[chosen])
+    def part(chosen: npt.NDArray[np.bool_], validation: npt.NDArray[np.bool_] | None) -> Part:
+        rows = indices[chosen]
+        labels = None if dataset.labels is None else dataset.labels[rows]
+        marked = None if validation is None else validation[chosen]
+        return Part(
+            dataset.table.take(rows), labels, dataset.source_rows[rows], items[chosen], marked
+        )
 
-    return part(indices[~is_test]), part(indices[is_test])
+    return part(~is_test, is_validation), part(is_test, None)
+
+
+def chosen_rows(suite: Suite, seed: int, percent: int, items: Items) -> npt.NDArray[np.bool_]:
+    """Return which of the protocol inputs the hash rule takes, as every party computes it."""
+    return np.array([held_out(suite, seed, percent, item.tobytes()) for item in items], dtype=bool)

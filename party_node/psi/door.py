@@ -14,14 +14,11 @@ from party_node.peer_channel.certificates import (
     load_identity,
     load_peer,
 )
-from party_node.peer_channel.gm_connection import open_gm_channel
 from party_node.peer_channel.plain import PlainDialer, PlainListener
+from party_node.peer_channel.secure import SecureDialer
 from party_node.peer_channel.tcp import parse_address
-from party_node.peer_channel.tls import TlsDialer, TlsListener
-from party_node.peer_channel.transport import ConnectionLost
 from party_node.psi.meeting import Dialer
 from party_node.psi.options import PsiOptions
-from party_node.psi.streams import CountedConnection
 from protocols.suite import get_suite
 
 _LAB_SEED = b"fedcrm --lab: a key for nobody, "
@@ -57,7 +54,7 @@ def open_door(options: PsiOptions, say: Callable[[str], None]) -> Door:
         raise NodeError(str(error), "make an identity with `fedcrm psi keygen`") from None
     _check_suites(options, identity, peer, options.peer)
     try:
-        dialer = _SecureDialer(options, identity, peer, say)
+        dialer = _secure_dialer(options, identity, peer, say)
     except KeyFileError as error:
         raise NodeError(str(error), "an identity's folder is used whole, as it was made") from None
     return Door(
@@ -87,50 +84,22 @@ def _check_suites(
         )
 
 
-class _SecureDialer:
-    """TLS 1.3 with both certificates pinned; in suite ``gm`` the gm channel inside it."""
-
-    def __init__(
-        self,
-        options: PsiOptions,
-        identity: Identity,
-        peer: PeerIdentity,
-        say: Callable[[str], None],
-    ) -> None:
-        self._identity, self._peer = identity, peer
-        self._trouble = ""
-        self._inner: TlsListener | TlsDialer
-        if options.listen is not None:
-            address = parse_address(options.listen)
-            self._inner = TlsListener(address, identity, peer, on_refused=say)
-            say(f"listening on {address} for {peer.name}, {_short(peer)}")
-        else:
-            assert options.connect is not None
-            address = parse_address(options.connect)
-            self._inner = TlsDialer(address, identity, peer)
-            say(f"connecting to {peer.name} at {address}, {_short(peer)}")
-
-    def dial(self, timeout: float) -> CountedConnection | None:
-        """Return a connection on which the peer has proved who it is, or None."""
-        connection = self._inner.dial(timeout)
-        if connection is None or self._identity.suite.name != "gm":
-            return connection
-        try:
-            return open_gm_channel(
-                connection, self._identity, self._peer, spec_digest=b"", attempt=0
-            )
-        except ConnectionLost as error:
-            self._trouble = f"the gm channel was cut while it was opened: {error}"
-            return None
-
-    @property
-    def trouble(self) -> str:
-        """What went wrong last, for the error of a deadline."""
-        return self._trouble or self._inner.trouble
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._inner.close()
+def _secure_dialer(
+    options: PsiOptions, identity: Identity, peer: PeerIdentity, say: Callable[[str], None]
+) -> SecureDialer:
+    """Listen or get ready to connect; the spec is negotiated inside the channel."""
+    listens = options.listen is not None
+    where = options.listen if listens else options.connect
+    assert where is not None
+    address = parse_address(where)
+    dialer = SecureDialer(
+        address, identity, peer, listens=listens, spec_digest=b"", attempt=0, on_refused=say
+    )
+    if listens:
+        say(f"listening on {address} for {peer.name}, {_short(peer)}")
+    else:
+        say(f"connecting to {peer.name} at {address}, {_short(peer)}")
+    return dialer
 
 
 def _lab_door(options: PsiOptions, say: Callable[[str], None]) -> Door:

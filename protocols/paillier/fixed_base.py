@@ -3,9 +3,7 @@
 Every modulus of Paillier's scheme is a square N^2, and a unit W modulo N^2 is
 A * (1 + N * t) with A = W mod N and t in [0, N). Because (1 + N * s)(1 + N * t) is
 1 + N * (s + t) modulo N^2, a product of units is the product of their A, times 1 + N * (sum of
-their t): each factor costs a multiplication by a number of half the length and an addition. The
-same identity lets a caller multiply by a chosen 1 + N * offset for nothing, which is where the
-plaintext goes.
+their t): each factor costs a multiplication by a number of half the length and an addition.
 
 Table look-ups depend on the exponent: a process that can time this one closely is outside the
 threat model.
@@ -49,22 +47,19 @@ class FixedBase:
             inverse = inverse * step_inverse % self._root
         return residues, slopes, power, inverse
 
-    def powers(self, exponents: Sequence[mpz], offsets: Sequence[mpz]) -> list[mpz]:
-        """Return base^exponent * (1 + root * offset) modulo root^2 for each pair.
+    def powers(self, exponents: Sequence[mpz]) -> list[mpz]:
+        """Return base^exponent modulo root^2 for each exponent.
 
         Row by row for the whole batch, so that a row is read from memory once; batches of about
         a thousand are fastest.
 
-        Raises ``ValueError`` for sequences of different lengths and ``OverflowError`` for an
-        exponent outside [0, 256^exponent_bytes).
+        Raises ``OverflowError`` for an exponent outside [0, 256^exponent_bytes).
         """
-        if len(exponents) != len(offsets):
-            raise ValueError(f"{len(exponents)} exponents but {len(offsets)} offsets")
         if not exponents:
             return []
         modulus, root = self._modulus, self._root
         digits = [exponent.to_bytes(self._exponent_bytes, "little") for exponent in exponents]
-        products, sums = [mpz(1)] * len(digits), list(offsets)
+        products, sums = [mpz(1)] * len(digits), [mpz(0)] * len(digits)
         for (residues, slopes), column in zip(self._rows, zip(*digits, strict=True), strict=True):
             products = [p * residues[d] % modulus for p, d in zip(products, column, strict=True)]
             sums = [s + slopes[d] for s, d in zip(sums, column, strict=True)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from gmpy2 import mpz, unpack
 
 from protocols.errors import DecodeError, LocalProtocolError
+from protocols.paillier.ciphertexts import Ciphertexts
 from protocols.paillier.public_key import PublicKey
 
 
@@ -35,25 +36,31 @@ class Packing:
         return cls(slot_bits, slots)
 
     @property
-    def _offset(self) -> mpz:
-        every_slot = ((mpz(1) << self.slot_bits * self.slots) - 1) // ((1 << self.slot_bits) - 1)
+    def _offset(self) -> int:
+        every_slot = ((1 << self.slot_bits * self.slots) - 1) // ((1 << self.slot_bits) - 1)
         return every_slot << (self.slot_bits - 1)
 
-    def pack_many(self, ciphertexts: Sequence[mpz], public_key: PublicKey) -> list[mpz]:
+    def pack(self, ciphertexts: Ciphertexts, public_key: PublicKey) -> Ciphertexts:
         """Return packed ciphertexts, ``slots`` values each; what is missing at the end is zero.
 
         By Horner's rule: ``slot_bits`` squarings for each value. The result is not
         re-randomised.
         """
-        packed = []
-        for start in range(0, len(ciphertexts), self.slots):
-            total, *lower = reversed(ciphertexts[start : start + self.slots])
-            for ciphertext in lower:
-                total = public_key.add(public_key.shift(total, self.slot_bits), ciphertext)
-            packed.append(public_key.add_plaintext(total, self._offset))
-        return packed
+        if not len(ciphertexts):
+            return ciphertexts
+        packed = -(-len(ciphertexts) // self.slots)
+        missing = public_key.zeros(packed * self.slots - len(ciphertexts))
+        padded = Ciphertexts.join([ciphertexts, missing])
+        firsts = np.arange(packed, dtype=np.int64) * self.slots
+        top = min(self.slots, len(ciphertexts)) - 1
+        total = padded.take(firsts + top)
+        for slot in range(top - 1, -1, -1):
+            total = public_key.add(
+                public_key.shift(total, self.slot_bits), padded.take(firsts + slot)
+            )
+        return public_key.add_plaintexts(total, [self._offset] * packed)
 
-    def unpack(self, plaintext: mpz) -> list[int]:
+    def unpack(self, plaintext: int) -> list[int]:
         """Return the ``slots`` values of one decrypted plaintext.
 
         Raises :class:`DecodeError` for a plaintext too large to have been packed.

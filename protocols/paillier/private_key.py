@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, TypeAlias, cast
 
 import phe
-from gmpy2 import gcd, invert, is_prime, mpz, powmod, primorial
+from gmpy2 import gcd, is_prime, mpz, primorial
 
 from protocols.errors import DecodeError, LocalProtocolError
-from protocols.paillier.fixed_base import FixedBase
-from protocols.paillier.public_key import KEY_BITS, SMALL_PRIME_BOUND, PublicKey
+from protocols.paillier.arithmetic import OwnerArithmetic
+from protocols.paillier.ciphertexts import Ciphertexts
+from protocols.paillier.obfuscators import Obfuscators
+from protocols.paillier.portable import PortableOwner
+from protocols.paillier.public_key import (
+    EXACT,
+    INSTRUCTIONS,
+    KEY_BITS,
+    SMALL_PRIME_BOUND,
+    PublicKey,
+)
 from protocols.suite import RandomStream, Suite
+
+Randomness: TypeAlias = Literal["exact", "short"]
+"""Exponents of |n| + 64 bits, or of :data:`SHORT_BITS` (SPEC.md §4)."""
+
+SHORT_BITS = 256
 
 PRIMALITY_ROUNDS = 40  # Baillie-PSW and 16 rounds of Miller-Rabin in GMP
 
@@ -24,9 +39,10 @@ class PrivateKey:
     public_key: PublicKey
     p: mpz = field(repr=False)
     q: mpz = field(repr=False)
+    randomness: Randomness = "exact"
 
     @classmethod
-    def from_bytes(cls, data: bytes, suite: Suite) -> PrivateKey:
+    def from_bytes(cls, data: bytes, suite: Suite, randomness: Randomness = "exact") -> PrivateKey:
         """Return the key :meth:`to_bytes` wrote; raises :class:`DecodeError`."""
         half = len(data) // 2
         p, q = mpz.from_bytes(data[:half], "big"), mpz.from_bytes(data[half:], "big")
@@ -34,7 +50,7 @@ class PrivateKey:
             raise DecodeError("not a Paillier private key")
         if not (is_prime(p, PRIMALITY_ROUNDS) and is_prime(q, PRIMALITY_ROUNDS)):
             raise DecodeError("not a Paillier private key")
-        return cls(PublicKey.from_modulus(p * q, suite), p, q)
+        return cls(PublicKey.from_modulus(p * q, suite), p, q, randomness)
 
     def to_bytes(self) -> bytes:
         """Return p and q, big endian, ``bits / 16`` bytes each. Secret."""
@@ -42,65 +58,64 @@ class PrivateKey:
         data: bytes = self.p.to_bytes(size, "big") + self.q.to_bytes(size, "big")
         return data
 
-    @cached_property
-    def _tables(self) -> tuple[FixedBase, FixedBase]:
-        size = self.public_key.bits // 16
-        h, n = self.public_key.h, self.public_key.n
-        return (
-            FixedBase(powmod(h, n, self.p * self.p), self.p, size),
-            FixedBase(powmod(h, n, self.q * self.q), self.q, size),
-        )
+    @property
+    def mode(self) -> str:
+        """How this key computes, in one line for a report."""
+        short = f"{SHORT_BITS} bits (short-exponent assumption)"
+        exponents = short if self.randomness == "short" else EXACT
+        instructions = INSTRUCTIONS[self.public_key.kernels]
+        return f"{instructions}; owner exponents {exponents}; re-randomisation {EXACT}"
+
+    @property
+    def randomness_bytes(self) -> int:
+        """Bytes read from a stream for one encryption by the owner."""
+        return SHORT_BITS // 8 if self.randomness == "short" else self.public_key.randomness_bytes
 
     @cached_property
-    def _recombine(self) -> mpz:
-        return invert(self.q * self.q, self.p * self.p)
+    def _arithmetic(self) -> OwnerArithmetic:
+        arguments = self.p, self.q, self.public_key.h, self.randomness_bytes
+        if self.public_key.kernels == "avx512":
+            from protocols.paillier.vector import VectorArithmetic, VectorOwner  # noqa: PLC0415
 
-    def encrypt_many(self, plaintexts: Sequence[int], stream: RandomStream) -> list[mpz]:
+            return VectorOwner(*arguments, cast(VectorArithmetic, self.public_key.arithmetic))
+        return PortableOwner(*arguments)
+
+    def encrypt(self, plaintexts: Sequence[int], stream: RandomStream) -> Ciphertexts:
         """Return (1 + n m) h^(n r) mod n^2 for each integer m, taken modulo n.
 
-        r has |n| + 64 bits from ``stream``; the same r reduced modulo p - 1 and q - 1 is the
-        exponent modulo p^2 and q^2, where h^n has an order that divides them. So the result is
-        exactly that of the public formula (Damgård, Jurik and Nielsen 2010; SPEC.md §4).
+        r comes from ``stream`` and has |n| + 64 bits, or those of the mode of the key. The same r
+        reduced modulo p - 1 and q - 1 is the exponent modulo p^2 and q^2, where h^n has an order
+        that divides them. So the result is exactly that of the public formula (Damgård, Jurik and
+        Nielsen 2010; SPEC.md §4).
         """
-        p, q, size = self.p, self.q, self.public_key.randomness_bytes
-        drawn = stream.bytes(size * len(plaintexts))
-        exponents = [
-            mpz.from_bytes(drawn[start : start + size], "big")
-            for start in range(0, len(drawn), size)
-        ]
-        # n = p q, so 1 + n m is 1 + p (q m) modulo p^2: an offset of q m in the table's terms.
-        table_p, table_q = self._tables
-        modulo_p = table_p.powers([r % (p - 1) for r in exponents], [q * m % p for m in plaintexts])
-        modulo_q = table_q.powers([r % (q - 1) for r in exponents], [p * m % q for m in plaintexts])
-        p_squared, q_squared, inverse = p * p, q * q, self._recombine
-        return [
-            b + q_squared * ((a - b) * inverse % p_squared)
-            for a, b in zip(modulo_p, modulo_q, strict=True)
-        ]
+        return self.encrypt_with(plaintexts, self.prepare(len(plaintexts), stream))
 
-    @cached_property
-    def _decryption(self) -> tuple[mpz, mpz, mpz]:
-        # L((n + 1)^(p - 1) mod p^2) is -q modulo p (Paillier 1999, §7); likewise for q.
-        p, q = self.p, self.q
-        return invert(-q, p), invert(-p, q), invert(p, q)
+    def prepare(self, count: int, stream: RandomStream) -> Obfuscators:
+        """Return what ``count`` encryptions need, the costly part, before there are plaintexts.
 
-    def decrypt_many(self, ciphertexts: Sequence[mpz]) -> list[mpz]:
+        ``encrypt_with`` of plaintexts and this gives what ``encrypt`` of them gives.
+        """
+        masks = self._arithmetic.masks(stream.bytes(self.randomness_bytes * count))
+        return Obfuscators(Ciphertexts(self.public_key, masks))
+
+    def encrypt_with(self, plaintexts: Sequence[int], obfuscators: Obfuscators) -> Ciphertexts:
+        """Return ciphertexts made with the next of the obfuscators, one each.
+
+        Raises :class:`LocalProtocolError` if there are too few or they are another key's.
+        """
+        return self.public_key.add_plaintexts(obfuscators.take(len(plaintexts)), plaintexts)
+
+    def decrypt(self, ciphertexts: Ciphertexts) -> list[int]:
         """Return the plaintexts in [0, n), by Chinese remainders (Paillier 1999, §7).
 
-        The ciphertexts are this key's own or came through ``decode_ciphertexts``.
+        Raises :class:`LocalProtocolError` if they are another key's.
         """
-        p, q = self.p, self.q
-        p_squared, q_squared = p * p, q * q
-        h_p, h_q, p_inverse = self._decryption
-        plaintexts = []
-        for ciphertext in ciphertexts:
-            modulo_p = (powmod(ciphertext, p - 1, p_squared) - 1) // p * h_p % p
-            modulo_q = (powmod(ciphertext, q - 1, q_squared) - 1) // q * h_q % q
-            plaintexts.append(modulo_p + p * ((modulo_q - modulo_p) * p_inverse % q))
-        return plaintexts
+        return self._arithmetic.decrypt(ciphertexts.under(self.public_key))
 
 
-def generate_private_key(bits: int, stream: RandomStream, suite: Suite) -> PrivateKey:
+def generate_private_key(
+    bits: int, stream: RandomStream, suite: Suite, randomness: Randomness = "exact"
+) -> PrivateKey:
     """Return a key of ``bits`` (2048 or 3072), deterministic in ``stream``.
 
     Primes are drawn in the manner of FIPS 186-5 §A.1.3, from uniform candidates with the two top
@@ -112,7 +127,7 @@ def generate_private_key(bits: int, stream: RandomStream, suite: Suite) -> Priva
     while True:
         p, q = _prime(bits // 2, stream), _prime(bits // 2, stream)
         if _is_pair(p, q, bits):
-            key = PrivateKey(PublicKey.from_modulus(p * q, suite), p, q)
+            key = PrivateKey(PublicKey.from_modulus(p * q, suite), p, q, randomness)
             check_against_reference(key, stream)
             return key
 
@@ -126,9 +141,10 @@ def check_against_reference(key: PrivateKey, stream: RandomStream) -> None:
     reference = phe.PaillierPublicKey(int(key.public_key.n))
     reference_private = phe.PaillierPrivateKey(reference, int(key.p), int(key.q))
     plaintext, randomness = stream.below(1 << 128), 2 + stream.below(1 << 1024)
-    (sealed,) = key.encrypt_many([plaintext], stream)
-    (opened,) = key.decrypt_many([mpz(reference.raw_encrypt(plaintext, r_value=randomness))])
-    if reference_private.raw_decrypt(int(sealed)) != plaintext or opened != plaintext:
+    (sealed,) = key.encrypt([plaintext], stream).integers()
+    theirs = reference.raw_encrypt(plaintext, r_value=randomness)
+    (opened,) = key.decrypt(key.public_key.from_integers([theirs]))
+    if reference_private.raw_decrypt(sealed) != plaintext or opened != plaintext:
         raise LocalProtocolError("the new Paillier key fails its check against the phe library")
 
 

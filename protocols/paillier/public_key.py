@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from gmpy2 import gcd, invert, is_power, is_prime, mpz, powmod, primorial
+from gmpy2 import gcd, is_power, is_prime, mpz, primorial
 
-from protocols.errors import DecodeError
-from protocols.paillier.fixed_base import FixedBase
+from protocols.errors import DecodeError, LocalProtocolError
+from protocols.paillier.arithmetic import Arithmetic, Batch
+from protocols.paillier.ciphertexts import Ciphertexts
+from protocols.paillier.portable import PortableArithmetic
 from protocols.suite import RandomStream, Suite
 
 KEY_BITS = (2048, 3072)
@@ -18,6 +20,9 @@ KEY_BITS = (2048, 3072)
 SMALL_PRIME_BOUND = 1 << 16
 SLACK_BITS = 64  # exponents this much longer than the group order are within 2^-64 of uniform
 BASE_INFO = b"fedcrm/paillier/1 base"
+
+EXACT = f"|n|+{SLACK_BITS} bits"
+INSTRUCTIONS = {"avx512": "avx512-ifma", "portable": "portable"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class PublicKey:
 
     n: mpz
     h: mpz
+    suite: Suite = field(repr=False, compare=False)
 
     @classmethod
     def from_modulus(cls, n: mpz, suite: Suite) -> PublicKey:
@@ -38,7 +44,7 @@ class PublicKey:
         x = mpz.from_bytes(
             suite.derive(n.to_bytes(length, "big"), BASE_INFO, length + SLACK_BITS // 8), "big"
         )
-        return cls(n, -x * x % n)
+        return cls(n, -x * x % n, suite)
 
     @classmethod
     def from_bytes(cls, data: bytes, suite: Suite) -> PublicKey:
@@ -78,70 +84,104 @@ class PublicKey:
         """Bytes read from a stream for one encryption or re-randomisation: |n| + 64 bits."""
         return (self.bits + SLACK_BITS) // 8
 
-    @cached_property
-    def n_squared(self) -> mpz:
-        """Modulus of the ciphertexts."""
-        return self.n * self.n
+    @property
+    def kernels(self) -> str:
+        """Which twin computes on this machine: ``avx512`` or ``portable``."""
+        return self.suite.kernels
+
+    @property
+    def mode(self) -> str:
+        """How this key computes, in one line for a report."""
+        return f"{INSTRUCTIONS[self.kernels]}; encryption and re-randomisation {EXACT}"
 
     @cached_property
-    def _randomness(self) -> FixedBase:
-        # h^n is public; the table is kept with the key because it takes as long as 750 uses.
-        return FixedBase(powmod(self.h, self.n, self.n_squared), self.n, self.randomness_bytes)
+    def arithmetic(self) -> Arithmetic:
+        """What computes modulo n^2, for this package."""
+        if self.kernels == "avx512":
+            from protocols.paillier.vector import VectorArithmetic  # noqa: PLC0415 - loads numba
 
-    def add(self, left: mpz, right: mpz) -> mpz:
-        """Return a ciphertext of the sum."""
-        return left * right % self.n_squared
+            return VectorArithmetic(self.n, self.h, self.randomness_bytes)
+        return PortableArithmetic(self.n, self.h, self.randomness_bytes)
 
-    def subtract(self, left: mpz, right: mpz) -> mpz:
-        """Return a ciphertext of the difference."""
-        return left * invert(right, self.n_squared) % self.n_squared
+    def encode(self, ciphertexts: Ciphertexts) -> bytes:
+        """Return the ciphertexts, big endian, ``ciphertext_bytes`` each, concatenated."""
+        return self.arithmetic.encode(ciphertexts.under(self))
 
-    def add_plaintext(self, ciphertext: mpz, plaintext: int) -> mpz:
-        """Return a ciphertext of the sum with a known number; its randomness is unchanged."""
-        return ciphertext * (1 + self.n * (plaintext % self.n)) % self.n_squared
+    def decode(self, data: bytes) -> Ciphertexts:
+        """Return the ciphertexts in ``data``.
 
-    def shift(self, ciphertext: mpz, bits: int) -> mpz:
-        """Return a ciphertext of 2^bits times the plaintext."""
-        return powmod(ciphertext, mpz(1) << bits, self.n_squared)
+        Raises :class:`DecodeError` unless ``data`` is a whole number of integers in (0, n^2)
+        that are coprime with n.
+        """
+        if len(data) % self.ciphertext_bytes:
+            raise DecodeError("ciphertexts do not fill their bytes")
+        return Ciphertexts(self, self.arithmetic.decode(data))
 
-    def rerandomise_many(self, ciphertexts: Sequence[mpz], stream: RandomStream) -> list[mpz]:
+    def from_integers(self, values: Sequence[int]) -> Ciphertexts:
+        """Return the ciphertexts that another library, such as ``phe``, knows as integers.
+
+        Raises :class:`DecodeError` for what :meth:`decode` refuses.
+        """
+        size = self.ciphertext_bytes
+        try:
+            data = b"".join(int(value).to_bytes(size, "big") for value in values)
+        except OverflowError:
+            raise DecodeError("ciphertext is not below n^2") from None
+        return self.decode(data)
+
+    def zeros(self, count: int) -> Ciphertexts:
+        """Return ciphertexts of zero without any randomness: the integer 1, ``count`` times."""
+        return Ciphertexts(self, self.arithmetic.ones(count))
+
+    def encrypt(self, plaintexts: Sequence[int], stream: RandomStream) -> Ciphertexts:
+        """Return (1 + n m) h^(n r) mod n^2 for each integer m, taken modulo n.
+
+        r has |n| + 64 bits from ``stream``. Whoever has the secret key encrypts faster.
+        """
+        masks = self.arithmetic.masks(stream.bytes(self.randomness_bytes * len(plaintexts)))
+        return Ciphertexts(self, self.arithmetic.add_plaintexts(masks, plaintexts))
+
+    def add(self, left: Ciphertexts, right: Ciphertexts) -> Ciphertexts:
+        """Return ciphertexts of the sums, pair by pair."""
+        return Ciphertexts(self, self.arithmetic.multiply(*self._pair(left, right)))
+
+    def subtract(self, left: Ciphertexts, right: Ciphertexts) -> Ciphertexts:
+        """Return ciphertexts of the differences, pair by pair; one inversion for all of them."""
+        return Ciphertexts(self, self.arithmetic.divide(*self._pair(left, right)))
+
+    def add_plaintexts(self, ciphertexts: Ciphertexts, plaintexts: Sequence[int]) -> Ciphertexts:
+        """Return ciphertexts of the sums with known integers; their randomness is unchanged."""
+        _same_length(len(ciphertexts), len(plaintexts))
+        batch = ciphertexts.under(self)
+        return Ciphertexts(self, self.arithmetic.add_plaintexts(batch, plaintexts))
+
+    def multiply(self, ciphertexts: Ciphertexts, factors: Sequence[int]) -> Ciphertexts:
+        """Return ciphertexts of each plaintext times its own integer factor."""
+        _same_length(len(ciphertexts), len(factors))
+        return Ciphertexts(self, self.arithmetic.powers(ciphertexts.under(self), factors))
+
+    def shift(self, ciphertexts: Ciphertexts, bits: int) -> Ciphertexts:
+        """Return ciphertexts of 2^bits times the plaintexts."""
+        if bits < 0:
+            raise LocalProtocolError("ciphertexts cannot be shifted to the right")
+        return Ciphertexts(self, self.arithmetic.squares(ciphertexts.under(self), bits))
+
+    def rerandomise(self, ciphertexts: Ciphertexts, stream: RandomStream) -> Ciphertexts:
         """Return fresh ciphertexts of the same plaintexts.
 
         Each is multiplied by h^(n r), r of |n| + 64 bits from ``stream``: to the key's owner,
         whose own ciphertexts have randomness in the same group, the results are within 2^-64 of
         independent of the ciphertexts they were computed from (SPEC.md §4).
         """
-        size = self.randomness_bytes
-        drawn = stream.bytes(size * len(ciphertexts))
-        exponents = [
-            mpz.from_bytes(drawn[start : start + size], "big")
-            for start in range(0, len(drawn), size)
-        ]
-        masks = self._randomness.powers(exponents, [mpz(0)] * len(exponents))
-        return [self.add(c, mask) for c, mask in zip(ciphertexts, masks, strict=True)]
+        batch = ciphertexts.under(self)
+        masks = self.arithmetic.masks(stream.bytes(self.randomness_bytes * len(ciphertexts)))
+        return Ciphertexts(self, self.arithmetic.multiply(batch, masks))
 
-    def encode_ciphertexts(self, ciphertexts: Sequence[mpz]) -> bytes:
-        """Return the ciphertexts, big endian, ``ciphertext_bytes`` each, concatenated."""
-        return b"".join(c.to_bytes(self.ciphertext_bytes, "big") for c in ciphertexts)
+    def _pair(self, left: Ciphertexts, right: Ciphertexts) -> tuple[Batch, Batch]:
+        _same_length(len(left), len(right))
+        return left.under(self), right.under(self)
 
-    def decode_ciphertexts(self, data: bytes) -> list[mpz]:
-        """Return the ciphertexts in ``data``.
 
-        Raises :class:`DecodeError` unless ``data`` is a whole number of integers in (0, n^2)
-        that are coprime with n.
-        """
-        size = self.ciphertext_bytes
-        if len(data) % size:
-            raise DecodeError("ciphertexts do not fill their bytes")
-        values = [
-            mpz.from_bytes(data[start : start + size], "big") for start in range(0, len(data), size)
-        ]
-        # n divides into the product of all residues, so one gcd speaks for the whole batch.
-        product = mpz(1)
-        for value in values:
-            if value >= self.n_squared:
-                raise DecodeError("ciphertext is not below n^2")
-            product = product * value % self.n
-        if gcd(product, self.n) != 1:
-            raise DecodeError("ciphertext is not coprime with the modulus")
-        return values
+def _same_length(left: int, right: int) -> None:
+    if left != right:
+        raise LocalProtocolError(f"{left} ciphertexts but {right} to go with them")

@@ -17,13 +17,20 @@ import msgspec
 
 from protocols.errors import DecodeError
 from protocols.identifiers import IdentifierKind
+from protocols.session.model_terms import (
+    ModelTerms,
+    ScoringTerms,
+    Terms,
+    TrainingTerms,
+    decimal,
+    within,
+)
 from protocols.suite import Suite, canonical
 
 # What an event can hold (audit/catalogue.py): nothing shaped like a phone number or an ID.
 _REFERENCE = re.compile(r"(?!\d{7,}$)(?!\d{17}[Xx]$)[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}")
 # Job and party ids name files and logs as well: no separator, and at least one letter.
 _ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,18})?")
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 _MISLEADING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MAX_INTEGER = canonical.MAX_INTEGER
@@ -34,21 +41,14 @@ PartyRole: TypeAlias = Literal["active_party", "passive_party"]
 Jurisdiction: TypeAlias = Literal["CN", "EU"]
 
 
-class _Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of the spec's parts: immutable, and an unknown field is an error.
-
-    No field has a default: bytes without it would decode to a spec with another digest.
-    """
-
-
-class ColumnTerms(_Terms, frozen=True, kw_only=True):
+class ColumnTerms(Terms, frozen=True, kw_only=True):
     """A column a party contributes, and how it is read."""
 
     name: str
     kind: ColumnKind
 
 
-class DatasetTerms(_Terms, frozen=True, kw_only=True):
+class DatasetTerms(Terms, frozen=True, kw_only=True):
     """The table a party brings: never its rows, only what the other side agreed to."""
 
     name: str
@@ -56,7 +56,7 @@ class DatasetTerms(_Terms, frozen=True, kw_only=True):
     columns: tuple[ColumnTerms, ...]
 
 
-class PartyTerms(_Terms, frozen=True, kw_only=True):
+class PartyTerms(Terms, frozen=True, kw_only=True):
     """One organisation in the job."""
 
     party_id: str
@@ -73,7 +73,7 @@ class PartyTerms(_Terms, frozen=True, kw_only=True):
     """Pseudonymous staff id of who may approve for this party."""
 
 
-class LabelTerms(_Terms, frozen=True, kw_only=True):
+class LabelTerms(Terms, frozen=True, kw_only=True):
     """What is predicted, and who holds it."""
 
     party_id: str
@@ -81,7 +81,7 @@ class LabelTerms(_Terms, frozen=True, kw_only=True):
     meaning: str
 
 
-class AlignmentTerms(_Terms, frozen=True, kw_only=True):
+class AlignmentTerms(Terms, frozen=True, kw_only=True):
     """Private set intersection."""
 
     protocol: Literal["ecdh", "server_aided"]
@@ -91,34 +91,7 @@ class AlignmentTerms(_Terms, frozen=True, kw_only=True):
     """Version of the normalisation rules both sides apply."""
 
 
-class TreeTerms(_Terms, frozen=True, kw_only=True):
-    """Gradient-boosted trees over encrypted histograms; decimals are strings."""
-
-    kind: Literal["boosted_trees"]
-    trees: int
-    depth: int
-    bins: int
-    learning_rate: str
-    l2: str
-    minimum_bin_count: int
-    first_tree_active_only: bool
-    paillier_bits: int
-
-    def __post_init__(self) -> None:
-        """Refuse parameters below the protocol's floors (``models/boosted_trees/SPEC.md`` §4)."""
-        _within("trees", self.trees, 1, 500)
-        _within("depth", self.depth, 1, 8)
-        _within("bins", self.bins, 2, 256)
-        _within("minimum_bin_count", self.minimum_bin_count, 5, 1_000_000)
-        if self.paillier_bits not in (2048, 3072):
-            raise ValueError("paillier_bits must be 2048 or 3072")
-        if not Decimal(0) < _decimal("learning_rate", self.learning_rate) <= 1:
-            raise ValueError("learning_rate must be in (0, 1]")
-        if not Decimal(0) <= _decimal("l2", self.l2) <= 1000:
-            raise ValueError("l2 must be in [0, 1000]")
-
-
-class EvaluationTerms(_Terms, frozen=True, kw_only=True):
+class EvaluationTerms(Terms, frozen=True, kw_only=True):
     """How the held-out customers are chosen: by a hash of identifier and seed, on both sides."""
 
     held_out_percent: int
@@ -132,23 +105,23 @@ class EvaluationTerms(_Terms, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a split that trains on nothing or tests on nothing."""
-        _within("held_out_percent", self.held_out_percent, 5, 50)
-        _within("split_seed", self.split_seed, 0, _MAX_INTEGER - self.repeats)
-        _within("minimum_held_out", self.minimum_held_out, 10, 1_000_000)
-        _within("repeats", self.repeats, 1, 20)
-        if not Decimal(0) < _decimal("threshold", self.threshold) < 1:
+        within("held_out_percent", self.held_out_percent, 5, 50)
+        within("split_seed", self.split_seed, 0, _MAX_INTEGER - self.repeats)
+        within("minimum_held_out", self.minimum_held_out, 10, 1_000_000)
+        within("repeats", self.repeats, 1, 20)
+        if not Decimal(0) < decimal("threshold", self.threshold) < 1:
             raise ValueError("threshold must be between 0 and 1")
 
 
-class OutputTerms(_Terms, frozen=True, kw_only=True):
+class OutputTerms(Terms, frozen=True, kw_only=True):
     """One thing that leaves the job, and the only party that gets it."""
 
-    name: Literal["scores", "metrics", "model_half", "aligned_rows"]
+    name: Literal["scores", "metrics", "model_half", "aligned_rows", "joint_table"]
     recipient: str
     form: Literal["score", "band", "label", "aggregate", "local"]
 
 
-class RetentionTerms(_Terms, frozen=True, kw_only=True):
+class RetentionTerms(Terms, frozen=True, kw_only=True):
     """Days after which each kind of left-over is deleted, counted from the job's end."""
 
     row_map_days: int
@@ -157,7 +130,7 @@ class RetentionTerms(_Terms, frozen=True, kw_only=True):
     scores_days: int
 
 
-class JobSpec(_Terms, frozen=True, kw_only=True):
+class JobSpec(Terms, frozen=True, kw_only=True):
     """Everything the parties agree on, in the order a compliance officer reads it."""
 
     version: Literal["fedcrm-job/1"]
@@ -172,8 +145,9 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
     parties: tuple[PartyTerms, ...]
     label: LabelTerms
     alignment: AlignmentTerms
-    model: TreeTerms
-    evaluation: EvaluationTerms
+    model: ModelTerms
+    evaluation: EvaluationTerms | None
+    """How the trained model is measured; a job that scores with a trained one has none."""
     outputs: tuple[OutputTerms, ...]
     retention: RetentionTerms | None
     privacy_budget: Literal["none"]
@@ -209,9 +183,14 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
                 raise ValueError(f"columns of {party.party_id} must differ")
             if party.role == "passive_party" and not columns:
                 raise ValueError(f"{party.party_id} brings no column: there is nothing to learn")
-            _within("minimum_cohort", party.minimum_cohort, 1, _MAX_INTEGER)
+            within("minimum_cohort", party.minimum_cohort, 1, _MAX_INTEGER)
         if len({party.dataset.identifier_kind for party in self.parties}) != 1:
             raise ValueError("the parties' identifiers are of different kinds: none would match")
+        if isinstance(self.model, ScoringTerms):  # noqa: SIM102
+            if {half.party_id for half in self.model.halves} != set(ids):
+                raise ValueError("a scoring job names one half of the model for each party")
+        if (self.evaluation is None) != self.is_scoring:
+            raise ValueError("a job that trains is measured, one that scores is not")
         if not {output.recipient for output in self.outputs} <= set(ids):
             raise ValueError("an output's recipient is not a party of the job")
         created = check_instant("created_at", self.created_at)
@@ -231,6 +210,32 @@ class JobSpec(_Terms, frozen=True, kw_only=True):
     def passive_parties(self) -> tuple[PartyTerms, ...]:
         """The parties with features only."""
         return tuple(p for p in self.parties if p.role == "passive_party")
+
+    @property
+    def is_scoring(self) -> bool:
+        """Whether the job scores customers with a trained model, instead of training one."""
+        return isinstance(self.model, ScoringTerms)
+
+    @property
+    def training(self) -> TrainingTerms:
+        """What is trained; raises ``ValueError`` for a job that scores."""
+        if isinstance(self.model, ScoringTerms):
+            raise ValueError("this job trains nothing")
+        return self.model
+
+    @property
+    def scoring(self) -> ScoringTerms:
+        """What is scored; raises ``ValueError`` for a job that trains."""
+        if not isinstance(self.model, ScoringTerms):
+            raise ValueError("this job scores nobody")
+        return self.model
+
+    @property
+    def measurement(self) -> EvaluationTerms:
+        """How what is trained is measured; raises ``ValueError`` for a job that scores."""
+        if self.evaluation is None:
+            raise ValueError("this job measures nothing")
+        return self.evaluation
 
     @property
     def cohort_floor(self) -> int:
@@ -276,19 +281,6 @@ def check_reference(name: str, value: str) -> None:
     """Refuse what is no short reference; raises ``ValueError``."""
     if not _REFERENCE.fullmatch(value):
         raise ValueError(f"{name} must be a short reference without spaces, not shaped like an ID")
-
-
-def _within(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be between {low} and {high}")
-
-
-def _decimal(name: str, text: str) -> Decimal:
-    # Plain digits only, as the audit catalogue takes them: Decimal() also reads exponents,
-    # underscores, surrounding spaces and other scripts' digits.
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"{name} must be a decimal number such as 0.25")
-    return Decimal(text)
 
 
 def check_instant(name: str, text: str) -> datetime:

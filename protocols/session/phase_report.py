@@ -14,7 +14,7 @@ from protocols.errors import DecodeError, VerifyError
 from protocols.session.job_spec import JobSpec
 from protocols.suite import InvalidSignature, Suite, canonical
 
-Phase: TypeAlias = Literal["align", "match", "train", "evaluate", "close"]
+Phase: TypeAlias = Literal["align", "match", "train", "evaluate", "score", "close"]
 Status: TypeAlias = Literal["done", "refused", "failed", "stopped", "abandoned"]
 _DOMAIN = b"fedcrm/phase-report/v1\x00"
 
@@ -41,7 +41,10 @@ class SignedReport(msgspec.Struct, frozen=True):
 def phases_of(spec: JobSpec) -> tuple[Phase, ...]:
     """Return the phases of a job in order; only server-aided matching needs two to align."""
     matching: tuple[Phase, ...] = ("match",) if spec.alignment.protocol == "server_aided" else ()
-    return ("align", *matching, "train", "evaluate", "close")
+    work: tuple[Phase, ...] = ("train", "evaluate")
+    if spec.is_scoring:
+        work = ("score",)
+    return ("align", *matching, *work, "close")
 
 
 def payload_digest(payload: bytes, suite: Suite) -> str:

@@ -11,7 +11,9 @@ from typing import Annotated, NoReturn
 import click
 import typer
 
-from simulations.bench.psi import BenchError, PsiBench, bench_psi
+from protocols.session.model_terms import TreeTerms
+from simulations.bench.psi import PsiBench, bench_psi
+from simulations.bench.two_processes import BenchError
 
 app = typer.Typer(
     name="bench",
@@ -88,6 +90,115 @@ def psi(
                     sys.stdout.flush()
     except BenchError as error:
         _fail(str(error))
+
+
+@app.command()
+def paillier(
+    bits: Annotated[int, typer.Option("--bits", help="2048 or 3072.")] = 2048,
+    kernels: Annotated[
+        str, typer.Option("--kernels", click_type=click.Choice(["auto", "portable"]))
+    ] = "auto",
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Measured runs of each.")] = 3,
+    peer: Annotated[
+        str | None,
+        typer.Option(
+            "--peer",
+            help="Command of another system, run in turn; its last line is JSON with encrypt_us, "
+            "decrypt_us, add_us, bucket_add_us.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON is what is printed.")] = True,
+) -> None:
+    """Encrypted sums: microseconds of CPU per operation on one core, beside phe's."""
+    del as_json
+    from simulations.bench.paillier import bench_paillier  # noqa: PLC0415
+
+    try:
+        figures = bench_paillier(bits, kernels, runs, peer)
+    except BenchError as error:
+        _fail(str(error))
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+@app.command()
+def gbdt(
+    active: Annotated[
+        Path | None,
+        typer.Option(help="CSV of the active party: id, label, columns; made tables if not given."),
+    ] = None,
+    passive: Annotated[Path | None, typer.Option(help="CSV of the passive party.")] = None,
+    id_column: Annotated[str, typer.Option("--id", help="Column that joins the tables.")] = "id",
+    label: Annotated[str, typer.Option(help="The active party's label column.")] = "y",
+    rows: Annotated[int, typer.Option(help="Rows of the made tables.")] = 30_000,
+    active_columns: Annotated[int, typer.Option(help="Columns of the made tables.")] = 13,
+    passive_columns: Annotated[int, typer.Option(help="Columns of the made tables.")] = 10,
+    trees: Annotated[int, typer.Option()] = 20,
+    depth: Annotated[int, typer.Option()] = 3,
+    bins: Annotated[int, typer.Option()] = 32,
+    learning_rate: Annotated[str, typer.Option()] = "0.3",
+    minimum_bin_count: Annotated[int, typer.Option()] = 20,
+    row_sample: Annotated[str, typer.Option(help="Share of the rows each tree uses.")] = "1",
+    bits: Annotated[int, typer.Option(help="Of the Paillier key.")] = 2048,
+    suite: Annotated[str, typer.Option(click_type=click.Choice(["gm", "intl"]))] = "gm",
+    kernels: Annotated[str, typer.Option(click_type=click.Choice(["auto", "portable"]))] = "auto",
+    runs: Annotated[int, typer.Option(min=1, help="Measured runs of each.")] = 1,
+    peer: Annotated[
+        str | None,
+        typer.Option(
+            help="Command of another system on the same tables, run in turn; its last line is "
+            "JSON with wall_s, and cpu_s, auc, s_per_tree if it has them."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep files and homes here instead of removing them.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON is what is printed.")] = True,
+) -> None:
+    """Boosted trees between two processes on loopback, protections on, equal to the clear ones."""
+    del as_json
+    from simulations.bench.gbdt import GbdtBench, bench_gbdt  # noqa: PLC0415
+
+    if (active is None) != (passive is None):
+        _fail("--active and --passive go together")
+    try:
+        terms = TreeTerms(
+            objective="binary",
+            classes=1,
+            trees=trees,
+            depth=depth,
+            bins=bins,
+            learning_rate=learning_rate,
+            l2="1",
+            minimum_bin_count=minimum_bin_count,
+            first_tree_active_only=True,
+            class_weights="none",
+            row_sample=row_sample,
+            one_side_sampling=None,
+            early_stopping_rounds=0,
+            validation_percent=0,
+            paillier_bits=bits,
+            paillier_randomness="exact",
+        )
+    except ValueError as error:
+        _fail(str(error))
+    asked = GbdtBench(
+        terms=terms,
+        suite=suite,
+        kernels=kernels,
+        runs=runs,
+        peer=peer,
+        files=None if active is None or passive is None else (active, passive),
+        id_column=id_column,
+        label_column=label,
+        rows=rows,
+        active_columns=active_columns,
+        passive_columns=passive_columns,
+    )
+    try:
+        figures = bench_gbdt(asked, folder)
+    except BenchError as error:
+        _fail(str(error))
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 def _sizes(text: str) -> tuple[int, int]:

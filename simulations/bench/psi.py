@@ -6,28 +6,18 @@ the same machine. What a run found is compared with the truth before any figure 
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simulations.bench.made_ids import write_id_files
-
-_DEADLINE_S = 3600.0
-
-
-class BenchError(Exception):
-    """A measurement that could not be made."""
+from simulations.bench.two_processes import BenchError, Side, free_address, run_pair, run_peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +34,6 @@ class PsiBench:
     runs: int
     warm: bool
     peer: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One process's end."""
-
-    wall_s: float
-    """From before both processes were started until both had ended."""
-    reports: list[dict[str, Any]]
-    """What the process printed of each of its runs."""
 
 
 def bench_psi(asked: PsiBench, keep: Path | None) -> dict[str, Any]:
@@ -82,13 +62,13 @@ def _bench(asked: PsiBench, folder: Path) -> dict[str, Any]:
         ours.append(_pair(asked, files, folder))
         _check(asked, folder, truth)
         if asked.peer is not None:
-            theirs.append(_peer(asked.peer, files))
+            theirs.append(run_peer(asked.peer, {"a": files[0], "b": files[1]}))
     return _figures(asked, ours, statistics.median(idle) if idle else 0.0, theirs)
 
 
 def _figures(
     asked: PsiBench,
-    ours: Sequence[tuple[_Side, _Side]],
+    ours: Sequence[tuple[Side, Side]],
     idle_s: float,
     theirs: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -136,13 +116,10 @@ def _figures(
     return figures
 
 
-def _pair(asked: PsiBench, files: tuple[Path, Path], folder: Path) -> tuple[_Side, _Side]:
+def _pair(asked: PsiBench, files: tuple[Path, Path], folder: Path) -> tuple[Side, Side]:
     """Run both sides, one core each where there are two; return what they took."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    cores = sorted(os.sched_getaffinity(0))
-    started = time.monotonic()
-    sides = []
+    address = free_address()
+    commands: list[list[str]] = []
     for i, (role, door) in enumerate((("receiver", "--listen"), ("sender", "--connect"))):
         output = folder / f"out-{role}.csv"
         output.unlink(missing_ok=True)
@@ -152,34 +129,8 @@ def _pair(asked: PsiBench, files: tuple[Path, Path], folder: Path) -> tuple[_Sid
             asked.protocol, asked.suite, asked.kind, asked.kernels, asked.to,
             str(2 if asked.warm else 1), str(folder / f"cache-{role}"),
         ]  # fmt: skip
-        core = cores[i % len(cores)]
-        sides.append(
-            subprocess.Popen(  # noqa: S603 - our own module
-                ["taskset", "-c", str(core), *command] if shutil.which("taskset") else command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    try:
-        outputs = [side.communicate(timeout=_DEADLINE_S) for side in sides]
-    except subprocess.TimeoutExpired:
-        raise BenchError(f"a side took longer than {_DEADLINE_S:.0f} s") from None
-    finally:
-        for side in sides:
-            side.kill()
-    wall_s = time.monotonic() - started
-    failures = [
-        errors.strip()[-1000:]
-        for side, (_, errors) in zip(sides, outputs, strict=True)
-        if side.returncode
-    ]
-    if failures:
-        raise BenchError("a run failed: " + " | ".join(failures))
-    receiver, sender = (
-        _Side(wall_s, [json.loads(line) for line in output.splitlines()]) for output, _ in outputs
-    )
-    return receiver, sender
+        commands.append(command)
+    return run_pair((commands[0], commands[1]), cores=sorted(os.sched_getaffinity(0)))
 
 
 def _check(asked: PsiBench, folder: Path, truth: Sequence[str]) -> None:
@@ -191,23 +142,3 @@ def _check(asked: PsiBench, folder: Path, truth: Sequence[str]) -> None:
     ]
     if any(rows != found[0] for rows in found) or sorted(found[0]) != sorted(truth):
         raise BenchError("the output files are not the intersection in one order: no figures")
-
-
-def _peer(template: str, files: tuple[Path, Path]) -> dict[str, Any]:
-    """Run the other system's command and return its last line's JSON."""
-    command = [
-        part.replace("{a}", str(files[0])).replace("{b}", str(files[1]))
-        for part in shlex.split(template)
-    ]
-    done = subprocess.run(  # noqa: S603 - what the user asked to measure
-        command, capture_output=True, text=True, timeout=_DEADLINE_S, check=False
-    )
-    try:
-        report = json.loads(done.stdout.strip().splitlines()[-1])
-        report["wall_s"] = float(report["wall_s"])
-    except (IndexError, KeyError, ValueError, TypeError):
-        raise BenchError(
-            f"the peer's command (exit status {done.returncode}) printed no JSON with wall_s: "
-            f"{done.stderr.strip()[-500:]}"
-        ) from None
-    return report  # type: ignore[no-any-return]

@@ -8,20 +8,74 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
+from typing import Protocol
 
 from markupsafe import Markup, escape
 
 from simulations.report import figures
-from simulations.report.model import Metrics, Reach
 from simulations.report.strings import Strings
 
 Point = tuple[float, float]
+Estimate = tuple[float, float, float]
+"""A value, and the low and high end of its interval."""
 
 WIDTH, HEIGHT = 340, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 16, 12, 48
-_TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 12, 48
 _WIDEST_BAR = 26.0
+_LONGEST_NAME = 22
+"""Characters of any script that fit into a picture's width."""
+
+
+class Lifted(Protocol):
+    """What a bar stands for."""
+
+    @property
+    def share(self) -> float: ...
+    @property
+    def lift(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from its first tick to its last."""
+
+    ticks: tuple[tuple[float, str], ...]
+    """Values, ascending, and what stands beside them."""
+
+    @property
+    def low(self) -> float:
+        """The value at the origin."""
+        return self.ticks[0][0]
+
+    def at(self, value: float) -> float:
+        """Return where ``value`` is, from 0 at the first tick to 1 at the last."""
+        return (value - self.low) / (self.ticks[-1][0] - self.low)
+
+    @classmethod
+    def of_shares(cls, highest: float = 1.0) -> Axis:
+        """Return a scale of shares from 0 to ``highest``, shown in per cent."""
+        values = (highest * quarter / 4 for quarter in range(5))
+        return cls(tuple((value, f"{value * 100:.0f}") for value in values))
+
+    @classmethod
+    def of_tenths(cls, lowest: float, *, per_cent: bool = False) -> Axis:
+        """Return a scale from the tenth at or below ``lowest`` to 1."""
+        first = max(0, int(lowest * 10))
+        shown = "{:.0f}" if per_cent else "{:.1f}"
+        factor = 100 if per_cent else 1
+        return cls(tuple((i / 10, shown.format(i / 10 * factor)) for i in range(first, 11)))
+
+    @classmethod
+    def of_numbers(cls, lowest: float, highest: float) -> Axis:
+        """Return a scale of round numbers around both, which may be the same."""
+        room = highest - lowest or abs(highest) or 1.0
+        step = 10.0 ** math.floor(math.log10(room / 4))
+        step *= next(factor for factor in (1, 2, 5, 10) if room / (step * factor) <= 5)
+        first, last = math.floor(lowest / step), math.ceil(highest / step)
+        last = max(last, first + 1)
+        return cls(tuple((i * step, figures.compact(i * step)) for i in range(first, last + 1)))
 
 
 class Charts:
@@ -39,27 +93,27 @@ class Charts:
         y_label: str,
         series: Sequence[tuple[str, str, Sequence[Point]]],
         *,
+        axis: Axis,
         dots: bool = False,
-        highest: float = 1.0,
     ) -> Markup:
         """Return a chart of (class, name, points) series over the diagonal.
 
-        Both axes run from 0 to ``highest``, as shares shown in per cent; ``dots`` marks each point.
+        Both directions have the same ``axis``; ``dots`` marks each point.
         """
         parts = []
-        for tick in (tick * highest for tick in _TICKS):
-            x, y = _place((tick, tick), highest)
-            shown = f"{tick * 100:.0f}"
+        for tick, shown in axis.ticks:
+            x, y = _place((tick, tick), axis)
             parts.append(_line("grid", x, _TOP, x, HEIGHT - _BOTTOM))
             parts.append(_line("grid", _LEFT, y, WIDTH - _RIGHT, y))
             parts.append(_text(x, HEIGHT - _BOTTOM + 16, shown, "middle"))
             parts.append(_text(_LEFT - 6, y + 4, shown, "end"))
         parts.append(_axis_titles(x_label, y_label))
-        parts.append(_polyline("chance", [(0, 0), (highest, highest)], highest))
+        ends = (axis.ticks[0][0], axis.ticks[-1][0])
+        parts.append(_polyline("chance", [(end, end) for end in ends], axis))
         for which, _, points in series:
-            parts.append(_polyline(which, points, highest))
+            parts.append(_polyline(which, points, axis))
             if dots:
-                parts += [_dot(which, *_place(point, highest), 3.5) for point in points]
+                parts += [_dot(which, *_place(point, axis), 3.5) for point in points]
         names = ", ".join(name for _, name, _ in series)
         return self._picture(title, f"{y_label} / {x_label}{self._t['colon']}{names}", parts)
 
@@ -68,7 +122,7 @@ class Charts:
         title: str,
         x_label: str,
         y_label: str,
-        series: Sequence[tuple[str, str, Sequence[Reach]]],
+        series: Sequence[tuple[str, str, Sequence[Lifted]]],
     ) -> Markup:
         """Return lifts as groups of bars, one group a share of customers, over chance at 1."""
         shares = [reach.share for reach in series[0][2]]
@@ -113,33 +167,64 @@ class Charts:
         return self._picture(title, said, parts)
 
     def intervals(
-        self, title: str, x_label: str, rows: Sequence[tuple[str, str, Metrics]]
+        self,
+        title: str,
+        x_label: str,
+        rows: Sequence[tuple[str, str, Estimate, str]],
+        axis: Axis,
     ) -> Markup:
-        """Return AUCs as dots with 95 % whiskers, one row for each (class, name, metrics)."""
-        low = min([0.5, *(metrics.auc_low for _, _, metrics in rows)])
-        low = max(0.0, int(low * 10) / 10)
+        """Return estimates as dots with whiskers, one row for each model.
+
+        A row is (class, name, (estimate, low, high), the same in words).
+        """
         top, bottom = 6, HEIGHT - _BOTTOM
         step = (bottom - top) / len(rows)
 
         def x(value: float) -> float:
-            return 16 + (value - low) / (1 - low) * (WIDTH - 32)
+            return 16 + axis.at(value) * (WIDTH - 32)
 
         parts = []
-        ticks = round((1 - low) * 10) + 1
-        for tick in (round(low + 0.1 * i, 1) for i in range(ticks)):
+        for tick, shown in axis.ticks:
             parts.append(_line("grid", x(tick), top, x(tick), bottom))
-            parts.append(_text(x(tick), bottom + 16, f"{tick:.1f}", "middle"))
+            parts.append(_text(x(tick), bottom + 16, shown, "middle"))
         parts.append(_text(WIDTH / 2, HEIGHT - 10, x_label, "middle", "axis"))
         said = []
-        for row, (which, name, metrics) in enumerate(rows):
+        for row, (which, name, (estimate, *ends), words) in enumerate(rows):
             y = top + step * (row + 0.5) + 6
-            parts.append(_text(x(low) + 4, y - 14, name, "start", "name"))
-            parts.append(_line(which, x(metrics.auc_low), y, x(metrics.auc_high), y))
-            for end in (metrics.auc_low, metrics.auc_high):
+            parts.append(_text(x(axis.low) + 4, y - 14, name, "start", "name"))
+            parts.append(_line(which, x(ends[0]), y, x(ends[1]), y))
+            for end in ends:
                 parts.append(_line(which, x(end), y - 5, x(end), y + 5))
-            parts.append(_dot(which, x(metrics.auc), y, 5))
-            numbers = figures.estimate(metrics.auc, metrics.auc_low, metrics.auc_high, self._t)
-            said.append(f"{name} {numbers}")
+            parts.append(_dot(which, x(estimate), y, 5))
+            said.append(f"{name} {words}")
+        return self._picture(title, "; ".join(said), parts)
+
+    def dots(
+        self,
+        title: str,
+        x_label: str,
+        rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]],
+        axis: Axis,
+    ) -> Markup:
+        """Return one line for each name, with a dot for each (class, name, value) on it."""
+        top, bottom = 6, HEIGHT - _BOTTOM
+        step = (bottom - top) / len(rows)
+        parts = []
+        for tick, shown in axis.ticks:
+            x = 16 + axis.at(tick) * (WIDTH - 32)
+            parts.append(_line("grid", x, top, x, bottom))
+            parts.append(_text(x, bottom + 16, shown, "middle"))
+        parts.append(_text(WIDTH / 2, HEIGHT - 10, x_label, "middle", "axis"))
+        said = []
+        for row, (name, values) in enumerate(rows):
+            y = top + step * (row + 0.5) + 7
+            places = [16 + axis.at(value) * (WIDTH - 32) for _, _, value in values]
+            short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+            parts.append(_text(20, y - 11, short, "start", "name"))
+            parts.append(_line("chance", min(places), y, max(places), y))
+            parts += [_dot(which, x, y, 5) for (which, _, _), x in zip(values, places, strict=True)]
+            told = (f"{of} {figures.percent_1(value, self._t)}" for _, of, value in values)
+            said.append(f"{name}{self._t['colon']}{', '.join(told)}")
         return self._picture(title, "; ".join(said), parts)
 
     def _picture(self, title: str, description: str, parts: Sequence[Markup]) -> Markup:
@@ -166,16 +251,16 @@ def _axis_titles(x_label: str, y_label: str) -> Markup:
     ).format(down, y_label)
 
 
-def _place(point: Point, highest: float) -> Point:
-    x, y = point
+def _place(point: Point, axis: Axis) -> Point:
+    x, y = (axis.at(value) for value in point)
     return (
-        _LEFT + x / highest * (WIDTH - _LEFT - _RIGHT),
-        HEIGHT - _BOTTOM - y / highest * (HEIGHT - _TOP - _BOTTOM),
+        _LEFT + x * (WIDTH - _LEFT - _RIGHT),
+        HEIGHT - _BOTTOM - y * (HEIGHT - _TOP - _BOTTOM),
     )
 
 
-def _polyline(which: str, points: Sequence[Point], highest: float) -> Markup:
-    drawn = " ".join("{:.1f},{:.1f}".format(*_place(point, highest)) for point in points)
+def _polyline(which: str, points: Sequence[Point], axis: Axis) -> Markup:
+    drawn = " ".join("{:.1f},{:.1f}".format(*_place(point, axis)) for point in points)
     return Markup('<polyline class="line {}" points="{}"/>').format(which, drawn)
 
 

@@ -6,6 +6,7 @@ the Personal Information Protection Law. Latin words and figures stand between s
 
 from __future__ import annotations
 
+from simulations.report.chinese_results import CHINESE_RESULTS
 from simulations.report.strings import Strings
 
 CHINESE: Strings = {
@@ -47,46 +48,13 @@ CHINESE: Strings = {
     "从而枚举出另一方的完整客户名单，非共有客户也不例外。",
     "coordinator_unseen": "此类合谋不会改变任何报文，日志中也不会留下痕迹。"
     "如果各机构对协调方的信任达不到这一程度，可改用无需协调方参与的 ecdh 协议。",
-    # The headline
-    "headline_more": "与 {partners} 联合建模后，{active} 对客户的排序能力提高：AUC 由 {alone} 升至 "
-    "{joint}，提高 {difference}（95% 置信区间 {low} 至 {high}）。",
-    "headline_less": "与 {partners} 联合建模后，{active} 对客户的排序能力下降：AUC 由 {alone} 降至 "
-    "{joint}，下降 {difference}（95% 置信区间 {low} 至 {high}）。",
-    "headline_unclear": "与 {partners} 联合建模，未给 {active} 带来 {customers} 名留出客户"
-    "足以显示的差异：联合 AUC 为 {joint}，单方为 {alone}，相差 {difference}"
-    "（95% 置信区间 {low} 至 {high}，包含零）。",
-    "repeated_headline_more": "与 {partners} 联合建模后，{active} 对客户的排序能力提高："
-    "在 {repeats} "
-    "次划分中，平均 AUC 由 {alone} 升至 {joint}，提高 {difference}"
-    "（校正后的 95% 置信区间 {low} 至 {high}）。",
-    "repeated_headline_less": "与 {partners} 联合建模后，{active} 对客户的排序能力下降："
-    "在 {repeats} "
-    "次划分中，平均 AUC 由 {alone} 降至 {joint}，下降 {difference}"
-    "（校正后的 95% 置信区间 {low} 至 {high}）。",
-    "repeated_headline_unclear": "与 {partners} 联合建模，未给 {active} 带来 {repeats} 次划分"
-    "足以显示的差异：联合的平均 AUC 为 {joint}，单方为 {alone}，相差 {difference}"
-    "（校正后的 95% 置信区间 {low} 至 {high}，包含零）。",
-    "two_tables": "双方数据",
-    "all_tables": "各方数据",
-    "pooled_same": "把{tables}明文合并后建模，结果相同：AUC {pooled}。",
-    "pooled_same_first": "在第一次划分中，把{tables}明文合并后建模，结果相同：AUC {pooled}。",
-    "pooled_other": "把{tables}明文合并后建模，AUC 为 {pooled}；联合模型与之相差 {difference}"
-    "（95% 置信区间 {low} 至 {high}）。",
-    "pooled_other_first": "在第一次划分中，把{tables}明文合并后建模，AUC 为 {pooled}；"
-    "联合模型与之相差 {difference}（95% 置信区间 {low} 至 {high}）。",
-    "pooled_none": "未做明文合并的对照：场景设定不允许。",
-    "tile_customers": "{party} 的客户数",
-    "tile_shared": "共有客户数",
-    "tile_common": "各方共有的客户数",
-    "tile_gain": "AUC，联合减单方",
-    "tile_lift": "前 {share} 客户的提升度；单方 {alone}",
     # What was asked
     "asked": "任务与参与方",
     "asked_label": "预测目标",
     "asked_agreement": "协议编号",
     "asked_spec": "各方签署的任务摘要值",
     "asked_retention": "约定的保存期限",
-    "days": "模型与评分至多 {days} 天；过程日志、同态密钥和行映射在任务关闭时已销毁",
+    "days": "模型与评分至多 {days} 天；过程日志、任务密钥和行映射在任务关闭时已销毁",
     "role": "角色",
     "role_active_party": "主动方：持有标签",
     "role_passive_party": "被动方：仅提供特征",
@@ -96,77 +64,6 @@ CHINESE: Strings = {
     "feature_columns": "特征列",
     "usable_customers": "可用客户",
     "usable_of": "{usable} 名（原表 {rows} 行）",
-    # What joining was worth
-    "worth": "联合建模的价值",
-    "worth_how": "在 {customers} 名未参与任何模型训练的共有客户（留出客户）上评估；"
-    "模型用另外 {trained_on} 名客户训练。各方依据标识符的哈希值和同一随机种子选出相同的留出客户。",
-    "balance": "{customers} 名留出客户中，{positives} 名为正样本（{share}）。",
-    "model": "模型",
-    "model_alone": "{active} 单方建模",
-    "model_joint": "{active} 与 {partners} 联合建模，数据不出各方",
-    "model_pooled": "{tables}明文合并建模",
-    "short_alone": "单方",
-    "short_joint": "联合",
-    "short_pooled": "明文合并",
-    "auc_interval": "AUC（95% 置信区间）",
-    "ks_interval": "KS（95% 置信区间）",
-    "metric_help": "AUC 是正样本客户的得分高于负样本客户的概率：0.5 等同于随机猜测，1 为完全正确。"
-    "KS 是两类客户得分分布之间的最大差距。AUC 的区间采用 DeLong 方法，KS 的区间采用分层自助法。",
-    "difference": "AUC 之差（95% 置信区间）",
-    "joint_minus_alone": "联合减单方",
-    "joint_minus_pooled": "联合减明文合并",
-    "chart_intervals": "AUC 及其 95% 置信区间",
-    "chart_auc_axis": "AUC",
-    "chart_roc": "ROC 曲线",
-    "chart_roc_x": "假阳性率（%）",
-    "chart_roc_y": "真阳性率（%）",
-    "chart_gain": "累计增益",
-    "chart_gain_x": "按得分从高到低触达的客户（%）",
-    "chart_gain_y": "覆盖的正样本（%）",
-    "chart_lift": "高分客户的提升度",
-    "chart_lift_x": "得分最高的客户",
-    "chart_lift_y": "提升度（随机的倍数）",
-    "chart_calibration": "校准曲线",
-    "chart_calibration_x": "每一等份的平均得分（%）",
-    "chart_calibration_y": "实际正样本占比（%）",
-    "chart_chance": "灰色对角线表示随机水平；在校准曲线中，表示得分与实际占比完全一致。",
-    "count_customers": "{customers} 名",
-    "reach": "客户触达效果",
-    "reach_how": "若只触达得分最高的一部分客户：其中正样本的占比是随机抽取的多少倍（提升度），"
-    "以及覆盖了全部正样本的多大比例（累计增益）。",
-    "best_scored": "得分最高的",
-    "lift": "提升度",
-    "gain": "累计增益",
-    "decisions": "阈值下的判定结果",
-    "decisions_how": "得分不低于 {threshold} 判为“是”。对这些客户一律判为“{usual}”，"
-    "准确率也有 {share}：看准确率时须以此为参照。",
-    "answer_yes": "是",
-    "answer_no": "否",
-    "answered": "模型判定",
-    "happened_yes": "实际为正",
-    "happened_no": "实际为负",
-    "precision": "精确率",
-    "recall": "召回率",
-    "accuracy": "准确率",
-    "precision_none": "无人被判为“是”",
-    "repeats": "重复划分",
-    "repeats_how": "对共有客户做了 {repeats} 次随机划分，每次都重新训练和评估；以上图表均为第一次"
-    "划分的结果。同一批客户的多次划分彼此相关，均值的区间已作相应校正"
-    "（校正重抽样 t 区间，Nadeau 和 Bengio，2003）。",
-    "split": "划分",
-    "customers": "客户数",
-    "mean_interval": "均值（95% 置信区间）",
-    "auc_of": "AUC（{which}）",
-    "ks_of": "KS（{which}）",
-    "auc_gain": "AUC 之差",
-    # What the model used
-    "importance": "特征重要性",
-    "importance_shares": "模型增益按分裂所用的特征归属统计：",
-    "importance_columns_of": "{party} 的特征列",
-    "importance_how": "条形只在同一机构的特征列之间比较，不可跨机构比较。标签方按增益计；"
-    "其他机构不会得知增益，按其分裂所划分的训练客户数计。实际部署中，各机构只能看到自己的清单。",
-    "importance_none": "模型未使用该方的任何特征列",
-    "importance_group": "本报告归 {active} 所有：{party} 的特征列只作为一组列示。",
     # Who learned what
     "learned": "各方获知的信息",
     "learned_how": "除自有数据外，各方还获知了以下信息，并且可以一直留存：知悉之后无法收回。",
@@ -195,6 +92,24 @@ CHINESE: Strings = {
     "若各组的标签分布不同，可据此推测标签",
     "learned_repeated_passive": "{repeats} 次划分均如此：同一批客户被分组的次数更多，"
     "更容易推测标签",
+    "learned_training_rows": "每棵树用了哪些训练客户；其中多数是梯度较大的客户，由此可推测其标签",
+    "learned_bin_classes": "对 {passives} 各列的分箱（次序已打乱）："
+    "{training} 名训练客户中两类客户各有多少名落入",
+    "learned_own_evidence": "自己的哪些分箱有足够多的两类客户，以及这些分箱的证据权重（WOE）；"
+    "结合自己的分箱人数，可算出 {training} 名训练客户中，这些分箱内各有多少名带有标签",
+    "learned_own_coefficients": "自己各列的系数和分值，以及评分卡用了 {others} 的多少列",
+    "learned_partial_scores": "对 {training} 名训练客户和 {held_out} 名留出客户："
+    "{passives} 的各列合计给得分带来的增减，每名客户一个数",
+    "learned_joint_table": "{passives} 的评分表；各方均已批准",
+    "learned_cut_outputs": "对 {training} 名训练客户（每一轮）和 {held_out} 名留出客户（一次）："
+    "{passives} 的网络由其各列算出的 {units} 个数；可据此部分还原这些列",
+    "learned_private_gradients": "对 {training} 名训练客户：由事先随机化的标签算出的梯度；"
+    "对任何一个标签所能推断的程度以 ε = {epsilon} 为界",
+    "learned_repeated_same": "{repeats} 次划分均如此",
+    "learned_repeated_evidence": "{repeats} 次划分均如此：各次统计的客户只差少数几名，"
+    "更容易推测其标签",
+    "learned_repeated_private": "{repeats} 次划分均如此；每个标签只随机化一次，"
+    "因此上述界限对所有划分合计仍然成立",
     "learned_no_scores": "未获知留出客户的得分和标签",
     "learned_job_terms": "各方签署的任务内容：处理目的、特征列名称、参数，以及各阶段耗时",
     "learned_sizes": "从各方的报告中得知：共有客户数",
@@ -271,8 +186,12 @@ CHINESE: Strings = {
     "warning_rare_class": "其中一类结果不足百分之一",
     "warning_too_few_to_look_for_disguises": "其中一类结果过少，无法检查变相的标签",
     "quality_group": "本报告归 {active} 所有：不列示 {party} 各特征列的统计。",
-    "treatment": "不做填充，也不做标准化：每次分裂时，由树模型学习缺失值归入哪一侧；"
+    "treatment_boosted_trees": "不做填充，也不做标准化：每次分裂时，由树模型学习缺失值归入哪一侧；"
     "对特征列做缩放不会改变任何分裂。",
+    "treatment_scorecard": "不做填充，也不做标准化：缺失值单独成箱，过少时与其他值合为一箱。"
+    "训练客户中未出现过的取值不计分。",
+    "treatment_split_network": "各方的节点对自己的数值列做标准化，并把类别列转为是非值。"
+    "缺失的数值按均值处理；是否缺失另作为一项输入。",
     "reason_wrong_number_of_fields": "字段数不符",
     "reason_missing_identifier": "缺少标识符",
     "reason_duplicate_identifier": "标识符重复",
@@ -308,7 +227,7 @@ CHINESE: Strings = {
     "use_inside_hash_to_curve": "仅用于映射到曲线的过程之中",
     "use_robust_hash": "高速求交内部的摘要",
     "use_points": "不经意传输和加密求和所用的曲线点",
-    "use_homomorphic": "对加密梯度求和",
+    "use_homomorphic": "对加密的数进行运算",
     "use_entropy": "生成新的种子、密钥和随机数",
     "use_transport": "机构之间的传输",
     "exceptions": "套件之外的算法及其理由",
@@ -325,6 +244,13 @@ CHINESE: Strings = {
     "sent": "发送量",
     "messages": "报文数",
     "total": "合计",
+    "predicted": "事前预估与实测",
+    "predicted_how": "训练开始之前，{active} 的节点依据任务条款和本机速度预估了所需成本。",
+    "predicted_of": "训练",
+    "was_predicted": "预估",
+    "was_measured": "实测",
+    "predicted_time": "耗时",
+    "predicted_bytes": "各方发送的字节数",
     # Audit
     "audit": "审计记录及其核验",
     "audit_how": "每一方各自保存日志，并由其他方会签其状态。以下命令无需联网，可重新计算下列每一个 "
@@ -351,18 +277,50 @@ CHINESE: Strings = {
     "parameters": "参数与版本",
     "parameter": "参数",
     "parameter_seed": "样本与划分的随机种子",
-    "parameter_kind": "模型类型",
     "parameter_trees": "树的棵数",
     "parameter_depth": "树的深度",
     "parameter_bins": "每列分箱数",
     "parameter_learning_rate": "学习率",
     "parameter_l2": "L2 正则化系数",
+    "parameter_objective": "标签的类型",
+    "parameter_classes": "标签的类别数",
+    "parameter_class_weights": "类别权重",
+    "parameter_row_sample": "每棵树所用训练客户的比例",
+    "parameter_one_side_sampling_top": "每棵树因梯度较大而取用的训练客户比例",
+    "parameter_one_side_sampling_other": "每棵树从其余训练客户中抽取的比例",
+    "parameter_early_stopping_rounds": "连续多少棵树无改进即停止（0 为不停止）",
+    "parameter_validation_percent": "用于判断停止的训练客户百分比",
+    "parameter_paillier_randomness": "Paillier 随机数的指数",
+    "parameter_minimum_class_count": "每个分箱内任一类的最少客户数",
+    "parameter_monotone": "同一列的证据权重单调",
+    "parameter_minimum_information_value": "列的最低信息值（IV）",
+    "parameter_maximum_correlation": "两列间的最大相关系数",
+    "parameter_epochs": "遍历训练客户的轮数",
+    "parameter_batch_rows": "每批客户数",
+    "parameter_sigmoid": "逻辑函数的近似方式",
+    "parameter_base_points": "基准比率对应的分值",
+    "parameter_base_odds": "基准好坏比",
+    "parameter_points_to_double": "比率翻倍所需分值（PDO）",
+    "parameter_joint_table": "主动方获得合并评分表",
+    "parameter_cut_units": "每名客户传送的数值个数",
+    "parameter_hidden_units": "隐藏单元数",
+    "parameter_weight_decay": "权重衰减",
+    "parameter_label_epsilon": "标签差分隐私的 ε",
     "parameter_minimum_bin_count": "分裂任一侧的最少训练客户数",
     "parameter_first_tree_active_only": "第一棵树只用主动方的特征列",
     "parameter_paillier_bits": "Paillier 模数位数",
     "parameter_held_out_percent": "留出客户的百分比",
     "parameter_repeats": "划分次数",
     "setting": "取值",
+    "setting_binary": "是非",
+    "setting_regression": "数值",
+    "setting_multiclass": "类别",
+    "setting_none": "无",
+    "setting_balanced": "较少的类别权重较大",
+    "setting_exact": "全长",
+    "setting_short": "短指数",
+    "setting_linear": "一次多项式",
+    "setting_cubic": "三次多项式",
     "component": "组件",
     "version": "版本",
     # The closing summary on the terminal
@@ -373,7 +331,11 @@ CHINESE: Strings = {
     "summary_bundles": "审计包",
     "summary_verify": "离线核验审计包：",
     "summary_sent": "{party} 的发送量",
+    "summary_took": "训练耗时",
+    "summary_training_sent": "训练发送量",
+    "summary_predicted": "{measured}（预估 {predicted}）",
     "summary_left_out": "剔除 {rows} 行",
     "summary_floor": "少于 {floor} 名则不公开",
     "summary_learned": "{party}：{learned}",
+    **CHINESE_RESULTS,
 }

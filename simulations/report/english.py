@@ -5,6 +5,7 @@ Keys that end in a name of the code (``purpose_churn``, ``learned_nodes``) are l
 
 from __future__ import annotations
 
+from simulations.report.english_results import ENGLISH_RESULTS
 from simulations.report.strings import Strings
 
 ENGLISH: Strings = {
@@ -49,47 +50,14 @@ ENGLISH: Strings = {
     "coordinator_unseen": "That would change no message, and no log would show it. Between "
     "organisations that do not trust the coordinator this far, the protocol ecdh needs no "
     "coordinator.",
-    # The headline
-    "headline_more": "Joined with {partners}, {active} ranks customers better: AUC {joint} instead "
-    "of {alone}, a gain of {difference} (95 % interval {low} to {high}).",
-    "headline_less": "Joined with {partners}, {active} ranks customers worse: AUC {joint} instead "
-    "of {alone}, a loss of {difference} (95 % interval {low} to {high}).",
-    "headline_unclear": "Joining with {partners} made no difference for {active} that {customers} "
-    "held-out customers can show: AUC {joint} joined and {alone} alone, a difference of "
-    "{difference} (95 % interval {low} to {high}, which includes zero).",
-    "repeated_headline_more": "Joined with {partners}, {active} ranks customers better: mean AUC "
-    "{joint} instead of {alone} over {repeats} splits, a gain of {difference} (corrected 95 % "
-    "interval {low} to {high}).",
-    "repeated_headline_less": "Joined with {partners}, {active} ranks customers worse: mean AUC "
-    "{joint} instead of {alone} over {repeats} splits, a loss of {difference} (corrected 95 % "
-    "interval {low} to {high}).",
-    "repeated_headline_unclear": "Joining with {partners} made no difference for {active} that "
-    "{repeats} splits can show: mean AUC {joint} joined and {alone} alone, a difference of "
-    "{difference} (corrected 95 % interval {low} to {high}, which includes zero).",
-    "two_tables": "both tables",
-    "all_tables": "all tables",
-    "pooled_same": "Joining {tables} in the clear gives the same: AUC {pooled}.",
-    "pooled_same_first": "On the first split, joining {tables} in the clear gives the same: AUC "
-    "{pooled}.",
-    "pooled_other": "Joining {tables} in the clear gives AUC {pooled}; the joint model differs "
-    "from it by {difference} (95 % interval {low} to {high}).",
-    "pooled_other_first": "On the first split, joining {tables} in the clear gives AUC {pooled}; "
-    "the joint model differs from it by {difference} (95 % interval {low} to {high}).",
-    "pooled_none": "The tables were not joined in the clear for comparison: the scenario does not "
-    "allow it.",
-    "tile_customers": "customers of {party}",
-    "tile_shared": "shared customers",
-    "tile_common": "customers common to all",
-    "tile_gain": "AUC, joint minus alone",
-    "tile_lift": "lift in the best {share}; alone {alone}",
     # What was asked
     "asked": "What was asked, and of whom",
     "asked_label": "Predicted",
     "asked_agreement": "Agreement",
     "asked_spec": "Digest of the signed job",
     "asked_retention": "Retention agreed",
-    "days": "{days} days at most for model and scores; journal, key and row map were destroyed "
-    "when the job closed",
+    "days": "{days} days at most for model and scores; journal, keys and row map of the job were "
+    "destroyed when it closed",
     "role": "Role",
     "role_active_party": "active party: has the label",
     "role_passive_party": "passive party: has columns only",
@@ -99,84 +67,6 @@ ENGLISH: Strings = {
     "feature_columns": "Columns",
     "usable_customers": "Usable customers",
     "usable_of": "{usable} of {rows} rows",
-    # What joining was worth
-    "worth": "What joining was worth",
-    "worth_how": "Measured on {customers} shared customers that no model learned from; the models "
-    "learned from {trained_on} others. All organisations chose the same held-out customers by a "
-    "hash of the identifier and a seed.",
-    "balance": "{positives} of the {customers} held-out customers ({share}) had the outcome.",
-    "model": "Model",
-    "model_alone": "{active} alone",
-    "model_joint": "{active} with {partners}, each keeping its data",
-    "model_pooled": "{tables} joined in the clear",
-    "short_alone": "alone",
-    "short_joint": "joint",
-    "short_pooled": "pooled",
-    "auc_interval": "AUC (95 % interval)",
-    "ks_interval": "KS (95 % interval)",
-    "metric_help": "AUC is the chance that a customer with the outcome gets a higher score than "
-    "one without; 0.5 is guessing, 1 is perfect. KS is the largest gap between the two "
-    "groups' score distributions. Intervals: DeLong for AUC, stratified bootstrap for KS.",
-    "difference": "Difference in AUC (95 % interval)",
-    "joint_minus_alone": "joint minus alone",
-    "joint_minus_pooled": "joint minus pooled",
-    "chart_intervals": "AUC with 95 % intervals",
-    "chart_auc_axis": "AUC",
-    "chart_roc": "ROC curve",
-    "chart_roc_x": "False-positive rate (%)",
-    "chart_roc_y": "True-positive rate (%)",
-    "chart_gain": "Cumulative gain",
-    "chart_gain_x": "Customers contacted, best score first (%)",
-    "chart_gain_y": "Reached, of all with the outcome (%)",
-    "chart_lift": "Lift among the best-scored",
-    "chart_lift_x": "Best-scored customers",
-    "chart_lift_y": "Lift (times chance)",
-    "chart_calibration": "Calibration",
-    "chart_calibration_x": "Mean score of a tenth (%)",
-    "chart_calibration_y": "Had the outcome (%)",
-    "chart_chance": "Grey diagonal: what chance gives. In Calibration: scores that equal what "
-    "was observed.",
-    "count_customers": "{customers} customers",
-    "reach": "Customers reached",
-    "reach_how": "If only the best-scored customers are contacted: how many times more of them "
-    "have the outcome than among customers taken by chance (lift), and which share of all with "
-    "the outcome they hold (gain).",
-    "best_scored": "Best-scored",
-    "lift": "lift",
-    "gain": "gain",
-    "decisions": "Decisions at the threshold",
-    "decisions_how": "A score of {threshold} or more is counted as yes. Always answering {usual} "
-    "would already be right for {share} of these customers: accuracy has to beat that.",
-    "answer_yes": "yes",
-    "answer_no": "no",
-    "answered": "Model says",
-    "happened_yes": "Outcome",
-    "happened_no": "No outcome",
-    "precision": "Precision",
-    "recall": "Recall",
-    "accuracy": "Accuracy",
-    "precision_none": "nobody answered yes",
-    "repeats": "Repeated splits",
-    "repeats_how": "The shared customers were split {repeats} times, and models trained and "
-    "measured anew each time. Charts and tables above show the first split. Results of splits of "
-    "the same customers are correlated, so the intervals of the means are corrected for it "
-    "(corrected resampled t interval, Nadeau and Bengio 2003).",
-    "split": "Split",
-    "customers": "Customers",
-    "mean_interval": "Mean (95 % interval)",
-    "auc_of": "AUC {which}",
-    "ks_of": "KS {which}",
-    "auc_gain": "AUC gain",
-    # What the model used
-    "importance": "What the model used",
-    "importance_shares": "Share of the model's gain, by whose columns it splits on:",
-    "importance_columns_of": "columns of {party}",
-    "importance_how": "Bars compare the columns of one organisation with each other, never across "
-    "organisations. The party with the label counts gain; the others, which never learn gain, "
-    "count the training customers their splits divide. In a deployment each sees its own list "
-    "only.",
-    "importance_none": "no column of this party was used",
-    "importance_group": "This report is {active}'s: the columns of {party} are shown as a group.",
     # Who learned what
     "learned": "Who learned what",
     "learned_how": "Beyond its own data, each learned this, and can keep it. Nothing here can be "
@@ -209,6 +99,29 @@ ENGLISH: Strings = {
     "groups that differ in the label can be guessed from this",
     "learned_repeated_passive": "the same for each of {repeats} splits of the customers: more "
     "groupings of the same people, which makes guessing labels easier",
+    "learned_training_rows": "which of the training customers each tree learned from; most of them "
+    "are customers with large gradients, which tells something about their labels",
+    "learned_bin_classes": "for the bins of the columns of {passives}, in shuffled order: how many "
+    "of {training} training customers of either class each holds",
+    "learned_own_evidence": "which of its own bins hold enough customers of either class, and the "
+    "weight of evidence of those that do; from this and its own counts, how many of the "
+    "{training} training customers in such a bin have the label",
+    "learned_own_coefficients": "the coefficients and points of its own columns, and how many "
+    "columns of {others} the scorecard uses",
+    "learned_partial_scores": "for {training} training and {held_out} held-out customers: what the "
+    "columns of {passives} add to the score, as one number each",
+    "learned_joint_table": "the points table of {passives}, which every organisation approved",
+    "learned_cut_outputs": "for each of {training} training customers in every epoch, and of "
+    "{held_out} held-out customers once: {units} numbers that the network of {passives} computed "
+    "from its columns; columns can be partly rebuilt from them",
+    "learned_private_gradients": "for {training} training customers: gradients computed from "
+    "labels that were randomised first; what it can infer about any one label is bounded by "
+    "epsilon = {epsilon}",
+    "learned_repeated_same": "the same for each of {repeats} splits of the customers",
+    "learned_repeated_evidence": "the same for each of {repeats} splits of the customers: counts "
+    "of sets that differ by few customers, which makes guessing their labels easier",
+    "learned_repeated_private": "the same for each of {repeats} splits of the customers; a label "
+    "is randomised once and for all, so the bound holds for all of them together",
     "learned_no_scores": "nothing about the held-out customers' scores or labels",
     "learned_job_terms": "the signed job: purpose, column names, parameters; and how long each "
     "phase took",
@@ -290,8 +203,15 @@ ENGLISH: Strings = {
     "warning_too_few_to_look_for_disguises": "too few of one outcome to look for columns that are "
     "the label in disguise",
     "quality_group": "This report is {active}'s: the columns of {party} are not profiled in it.",
-    "treatment": "Nothing is filled in, and nothing is standardised: at each split the trees learn "
-    "on which side missing values go, and scaling a column changes none of their splits.",
+    "treatment_boosted_trees": "Nothing is filled in, and nothing is standardised: at each split "
+    "the trees learn on which side missing values go, and scaling a column changes none of their "
+    "splits.",
+    "treatment_scorecard": "Nothing is filled in, and nothing is standardised: missing values are "
+    "a bin of their own, or share one where they are too few. A value that no training customer "
+    "had counts as no points.",
+    "treatment_split_network": "Each organisation's node standardises its own numbers and turns "
+    "categories into yes or no. A missing number counts as the mean; whether a value is missing "
+    "is an input of its own.",
     "reason_wrong_number_of_fields": "wrong number of fields",
     "reason_missing_identifier": "identifier missing",
     "reason_duplicate_identifier": "identifier occurs twice",
@@ -328,7 +248,7 @@ ENGLISH: Strings = {
     "use_inside_hash_to_curve": "inside the hash to the curve, and nowhere else",
     "use_robust_hash": "digests inside the fast intersection",
     "use_points": "points of oblivious transfers and encrypted sums",
-    "use_homomorphic": "adding up encrypted gradients",
+    "use_homomorphic": "arithmetic on encrypted numbers",
     "use_entropy": "fresh seeds, keys and nonces",
     "use_transport": "transport between organisations",
     "exceptions": "Outside the suite, and why",
@@ -346,6 +266,14 @@ ENGLISH: Strings = {
     "sent": "Sent",
     "messages": "Messages",
     "total": "total",
+    "predicted": "Told before, and measured",
+    "predicted_how": "Before training began, the node of {active} predicted what it would cost, "
+    "from the job's terms and the speed of this machine.",
+    "predicted_of": "Training",
+    "was_predicted": "Predicted",
+    "was_measured": "Measured",
+    "predicted_time": "time",
+    "predicted_bytes": "bytes sent by all",
     # Audit
     "audit": "Audit records, and how to check them",
     "audit_how": "Each organisation keeps its own log, and the others countersign its state. This "
@@ -373,18 +301,51 @@ ENGLISH: Strings = {
     "parameters": "Parameters and versions",
     "parameter": "Parameter",
     "parameter_seed": "random seed of sample and splits",
-    "parameter_kind": "kind of model",
     "parameter_trees": "trees",
     "parameter_depth": "depth of a tree",
     "parameter_bins": "bins of a column",
     "parameter_learning_rate": "learning rate",
     "parameter_l2": "L2 regularisation",
+    "parameter_objective": "what the label is",
+    "parameter_classes": "classes of the label",
+    "parameter_class_weights": "weights of the classes",
+    "parameter_row_sample": "share of the training customers each tree uses",
+    "parameter_one_side_sampling_top": "share of the training customers a tree takes for the size "
+    "of their gradients",
+    "parameter_one_side_sampling_other": "share of the training customers drawn from the rest",
+    "parameter_early_stopping_rounds": "trees without gain before growing stops (0: never)",
+    "parameter_validation_percent": "per cent of training customers that decide it",
+    "parameter_paillier_randomness": "exponents of Paillier's randomness",
+    "parameter_minimum_class_count": "fewest customers of either class in a bin",
+    "parameter_monotone": "weight of evidence rises or falls throughout a column",
+    "parameter_minimum_information_value": "least information value of a column",
+    "parameter_maximum_correlation": "largest correlation of two columns",
+    "parameter_epochs": "passes over the training customers",
+    "parameter_batch_rows": "customers in a batch",
+    "parameter_sigmoid": "approximation of the logistic function",
+    "parameter_base_points": "points at the base odds",
+    "parameter_base_odds": "base odds, good to bad",
+    "parameter_points_to_double": "points that double the odds",
+    "parameter_joint_table": "joint points table for the active party",
+    "parameter_cut_units": "numbers sent for one customer",
+    "parameter_hidden_units": "hidden units",
+    "parameter_weight_decay": "weight decay",
+    "parameter_label_epsilon": "epsilon of the labels' differential privacy",
     "parameter_minimum_bin_count": "fewest training customers on a side of a split",
     "parameter_first_tree_active_only": "first tree on the active party's columns only",
     "parameter_paillier_bits": "bits of the Paillier modulus",
     "parameter_held_out_percent": "per cent of customers held out",
     "parameter_repeats": "splits",
     "setting": "Value",
+    "setting_binary": "yes or no",
+    "setting_regression": "a number",
+    "setting_multiclass": "a class",
+    "setting_none": "none",
+    "setting_balanced": "rarer classes weigh more",
+    "setting_exact": "of full length",
+    "setting_short": "short",
+    "setting_linear": "linear",
+    "setting_cubic": "cubic",
     "component": "Component",
     "version": "Version",
     # The closing summary on the terminal
@@ -395,7 +356,11 @@ ENGLISH: Strings = {
     "summary_bundles": "audit bundles",
     "summary_verify": "Check the bundles, without a network:",
     "summary_sent": "{party} sent",
+    "summary_took": "training took",
+    "summary_training_sent": "training sent",
+    "summary_predicted": "{measured} (predicted {predicted})",
     "summary_left_out": "{rows} rows left out",
     "summary_floor": "fewer than {floor} are not opened",
     "summary_learned": "{party}: {learned}",
+    **ENGLISH_RESULTS,
 }

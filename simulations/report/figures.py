@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from simulations.report.strings import Strings
 
 
@@ -10,17 +12,25 @@ def metric(value: float) -> str:
     return f"{value:.3f}"
 
 
-def signed(value: float) -> str:
-    """Return a difference with its sign; a true minus, and no sign on zero."""
-    text = f"{abs(value):.3f}"
-    if float(text) == 0:
-        return text
-    return f"+{text}" if value > 0 else f"−{text}"
+def decimals(largest: float) -> int:
+    """Return how many decimals give ``largest`` four digits, for a column of such numbers."""
+    if not 0 < largest < math.inf:
+        return 0
+    return min(9, max(0, 3 - math.floor(math.log10(largest))))
 
 
-def estimate(value: float, low: float, high: float, t: Strings) -> str:
-    """Return a metric with its interval."""
-    return t["estimate"].format(value=metric(value), low=metric(low), high=metric(high))
+def quantity(value: float, places: int) -> str:
+    """Return a number with this many decimals, thousands separated; no sign on zero."""
+    text = f"{abs(value):,.{places}f}"
+    return f"−{text}" if value < 0 and text.strip("0.") else text
+
+
+def compact(value: float) -> str:
+    """Return a number for a chart's axis: at most three digits and a unit of thousands."""
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g}{unit}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−")
 
 
 def whole(value: int) -> str:

@@ -6,27 +6,34 @@ Seconds are wall clock, bytes are what left a party on the wire, shares and metr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from party_node.quality import QualityProfile
+from protocols.session.model_terms import Objective
 from simulations.report import figures
 from simulations.report.english import ENGLISH
+from simulations.report.readable import Layer, PointsTables
 from simulations.report.strings import Strings, listed
+from simulations.report.worth import (
+    WHICH,
+    HeldOut,
+    OverRepeats,
+    Part,
+    Ranking,
+    Repeat,
+    Which,
+    Worth,
+)
 
 Verdict: TypeAlias = Literal["ALLOW", "CONDITIONS", "NEEDS_APPROVAL", "DENY"]
-Which: TypeAlias = Literal["alone", "joint", "pooled"]
-WHICH: tuple[Which, ...] = ("alone", "joint", "pooled")
-"""The three models, in the order they are shown: alone, joint, and joined in the clear."""
+Kind: TypeAlias = Literal["boosted_trees", "scorecard", "split_network"]
 COORDINATOR = "coordinator"
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of the report's parts: immutable, and an unknown field is an error."""
-
-
-class PartyReport(_Part, frozen=True, kw_only=True):
+class PartyReport(Part, frozen=True, kw_only=True):
     """One organisation of the run, and what it brought."""
 
     party_id: str
@@ -38,7 +45,7 @@ class PartyReport(_Part, frozen=True, kw_only=True):
     columns: tuple[str, ...]
 
 
-class PsiReport(_Part, frozen=True, kw_only=True):
+class PsiReport(Part, frozen=True, kw_only=True):
     """The private set intersection."""
 
     protocol: Literal["ecdh", "server_aided"]
@@ -53,144 +60,24 @@ class PsiReport(_Part, frozen=True, kw_only=True):
     bytes: int
 
 
-class TrainReport(_Part, frozen=True, kw_only=True):
+class TrainReport(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The joint training."""
 
-    model: str
+    model: Kind
     rounds: int
-    """Trees grown."""
+    """Trees agreed on, or passes over the training customers."""
     wall_s: float
     bytes: int
+    predicted_s: float | None = None
+    """What the active party's node predicted before it began; None where it did not."""
+    predicted_bytes: int | None = None
 
 
-class Metrics(_Part, frozen=True, kw_only=True):
-    """How well one model ranks the held-out customers; the intervals are of 95 %."""
-
-    auc: float
-    auc_low: float
-    auc_high: float
-    ks: float
-    ks_low: float
-    ks_high: float
-
-
-class MetricsReport(_Part, frozen=True, kw_only=True):
-    """The three models; ``pooled`` is there only where the scenario allowed it."""
-
-    alone: Metrics
-    joint: Metrics
-    pooled: Metrics | None = None
-
-
-class Difference(_Part, frozen=True, kw_only=True):
-    """A difference of two AUCs on the same customers, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def sign(self) -> Literal["more", "less", "unclear"]:
-        """Whether the interval leaves out zero, and on which side."""
-        if self.low > 0:
-            return "more"
-        return "less" if self.high < 0 else "unclear"
-
-
-class Differences(_Part, frozen=True, kw_only=True):
-    """What joining was worth, and what learning apart cost against pooling in the clear."""
-
-    joint_minus_alone: Difference
-    joint_minus_pooled: Difference | None = None
-
-
-class HeldOut(_Part, frozen=True, kw_only=True):
-    """The customers the metrics were measured on, and those the models learned from."""
-
-    customers: int
-    positives: int
-    trained_on: int
-
-
-class Curve(_Part, frozen=True, kw_only=True):
-    """The points of one model's charts; ``simulations.report.measures.curve`` makes them."""
-
-    roc: tuple[tuple[float, float], ...]
-    """(false-positive rate, true-positive rate), from (0, 0) to (1, 1)."""
-    gain: tuple[tuple[float, float], ...]
-    """(share of customers contacted, best score first; share of all positives among them)."""
-    calibration: tuple[tuple[float, float, int], ...]
-    """(mean score, share of positives, customers) of each tenth, lowest scores first."""
-
-
-class Reach(_Part, frozen=True, kw_only=True):
-    """What the best-scored ``share`` of customers contains."""
-
-    share: float
-    customers: int
-    gain: float
-    """Share of all positives that are among them."""
-    precision: float
-    """Share of positives among them."""
-    lift: float
-    """Precision over the share of positives among everybody."""
-
-
-class Decisions(_Part, frozen=True, kw_only=True):
-    """Yes from the threshold on, counted against what happened."""
-
-    true_positives: int
-    false_positives: int
-    true_negatives: int
-    false_negatives: int
-    precision: float | None
-    """Share of positives among those answered yes; None where nobody was."""
-    recall: float
-    accuracy: float
-
-
-class Measured(_Part, frozen=True, kw_only=True):
-    """One model on one split, without intervals."""
-
-    auc: float
-    ks: float
-
-
-class Repeat(_Part, frozen=True, kw_only=True):
-    """One split of the shared customers, with models trained and measured anew."""
-
-    split_seed: int
-    trained_on: int
-    customers: int
-    positives: int
-    alone: Measured
-    joint: Measured
-
-
-class Mean(_Part, frozen=True, kw_only=True):
-    """A mean over the repeated splits, with its corrected 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-class OverRepeats(_Part, frozen=True, kw_only=True):
-    """What the repeated splits say together; ``measures.over_repeats`` makes it."""
-
-    alone_auc: Mean
-    joint_auc: Mean
-    alone_ks: Mean
-    joint_ks: Mean
-    joint_minus_alone: Difference
-    """Of the AUCs."""
-
-
-class Learned(_Part, frozen=True, kw_only=True):
+class Learned(Part, frozen=True, kw_only=True):
     """One thing a party learned: a sentence of the language tables, and what stands in it."""
 
     key: str
-    values: dict[str, int | str | tuple[str, ...]] = {}
+    values: dict[str, int | str | tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Counts, names, and lists of names."""
 
     def __post_init__(self) -> None:
@@ -209,7 +96,7 @@ class Learned(_Part, frozen=True, kw_only=True):
         return t[f"learned_{self.key}"].format(**shown)
 
 
-class GateReport(_Part, frozen=True, kw_only=True):
+class GateReport(Part, frozen=True, kw_only=True):
     """One compliance decision, as the party that took it logged it."""
 
     party: str
@@ -223,14 +110,14 @@ class GateReport(_Part, frozen=True, kw_only=True):
     conditions: tuple[str, ...] = ()
 
 
-class Traffic(_Part, frozen=True, kw_only=True):
+class Traffic(Part, frozen=True, kw_only=True):
     """What one party sent in one phase."""
 
     bytes: int
     messages: int
 
 
-class AuditReport(_Part, frozen=True, kw_only=True):
+class AuditReport(Part, frozen=True, kw_only=True):
     """One party's audit log at the end of the run."""
 
     events: int
@@ -240,7 +127,7 @@ class AuditReport(_Part, frozen=True, kw_only=True):
     """The bundle's file name, beside the report."""
 
 
-class RunReport(_Part, frozen=True, kw_only=True):
+class RunReport(Part, frozen=True, kw_only=True):
     """One finished run."""
 
     scenario: str
@@ -250,7 +137,7 @@ class RunReport(_Part, frozen=True, kw_only=True):
     output_use: str
     agreement: str
     label: str
-    """What counts as yes, in words."""
+    """What is predicted, in words."""
     seed: int
     started_at: str
     """UTC, RFC 3339."""
@@ -264,15 +151,8 @@ class RunReport(_Part, frozen=True, kw_only=True):
     psi: PsiReport
     train: TrainReport
     held_out: HeldOut
-    """Of the first split, as are the four fields after it."""
-    metrics: MetricsReport
-    differences: Differences
-    curves: dict[Which, Curve]
-    """By ``alone``, ``joint`` and, where there is one, ``pooled``; so are the next two."""
-    reach: dict[Which, tuple[Reach, ...]]
-    threshold: str
-    """Scores from here on are counted as yes; a decimal."""
-    decisions: dict[Which, Decisions]
+    """Of the first split, as is what follows."""
+    worth: Worth
     repeats: tuple[Repeat, ...] = ()
     """Every split, the first among them; empty where there was one."""
     over_repeats: OverRepeats | None = None
@@ -281,18 +161,22 @@ class RunReport(_Part, frozen=True, kw_only=True):
     gates: tuple[GateReport, ...]
     rejects: dict[str, dict[str, int]]
     """Rejected rows by party and reason."""
-    quality: dict[str, QualityProfile] = {}
+    quality: dict[str, QualityProfile] = msgspec.field(default_factory=dict)
     """Each party's profile of its own table."""
     importance: dict[str, dict[str, float]]
     """How much each party's half uses each of its own columns, as that party counts: the active
     party adds up gain, a passive one, which never learns gain, the training rows it divided."""
-    gain_by_party: dict[str, float] = {}
+    gain_by_party: dict[str, float] = msgspec.field(default_factory=dict)
     """Total gain of each party's splits, which the active party knows; empty where not told."""
+    points: PointsTables | None = None
+    """Of a scorecard."""
+    layers: dict[str, tuple[Layer, ...]] = msgspec.field(default_factory=dict)
+    """Of a network, by party."""
     parameters: dict[str, str | int | bool]
     versions: dict[str, str]
-    primitives: dict[str, tuple[str, ...]] = {}
+    primitives: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Each cryptographic primitive the run used, and the rooms that used it."""
-    primitive_exceptions: dict[str, str] = {}
+    primitive_exceptions: dict[str, str] = msgspec.field(default_factory=dict)
     """Primitives outside the suite, and why each is there."""
     phase_s: dict[str, float]
     """Seconds by phase, in the order they ran."""
@@ -308,16 +192,17 @@ class RunReport(_Part, frozen=True, kw_only=True):
         ids = {party.party_id for party in self.parties}
         if [party.role for party in self.parties].count("active_party") != 1 or len(ids) < 2:
             raise ValueError("a report is about one active party and at least one passive party")
-        for name in ("rejects", "quality", "importance", "gain_by_party"):
+        for name in ("rejects", "quality", "importance", "gain_by_party", "layers"):
             _only(name, getattr(self, name), ids)
         for name in ("learned", "wire", "audit"):
             _only(name, getattr(self, name), ids | {COORDINATOR})
+        if self.points is not None:
+            _only("points", self.points.halves, ids)
+            _only("points", self.points.joint, ids)
         if set(self.psi.pairwise) != {party.party_id for party in self.partners}:
             raise ValueError("psi.pairwise must name every passive party, and nobody else")
-        models = {which for which, _ in self.shown_metrics()}
-        for name in ("curves", "reach", "decisions"):
-            if set(getattr(self, name)) != models:
-                raise ValueError(f"{name} must be of {', '.join(sorted(models))}")
+        if (self.held_out.positives is not None) != isinstance(self.worth, Ranking):
+            raise ValueError("positives belong to a label that is yes or no")
         if (len(self.repeats) > 1) != (self.over_repeats is not None):
             raise ValueError("over_repeats belongs to more than one repeat, and to no fewer")
 
@@ -340,19 +225,26 @@ class RunReport(_Part, frozen=True, kw_only=True):
         """
         return self.pooled_on_this_machine in ("public", "synthetic")
 
-    def shown_metrics(self) -> list[tuple[Which, Metrics]]:
-        """Return the models there are, in the order they are shown."""
-        found = ((which, getattr(self.metrics, which)) for which in WHICH)
-        return [(which, metrics) for which, metrics in found if metrics is not None]
+    @property
+    def objective(self) -> Objective:
+        """What kind of label the model predicts."""
+        return self.worth.objective
+
+    @property
+    def models(self) -> tuple[Which, ...]:
+        """The models there are, in the order they are shown."""
+        return tuple(which for which in WHICH if which in self.worth.metrics)
 
 
 def metrics_json(run: RunReport) -> dict[str, Any]:
     """Return what ``metrics.json`` holds: the run without its charts' points, in English.
 
-    Where the partners' columns may not stand one by one, what is known of each is left out.
+    What joining was worth stands at the top, beside the label's ``objective``. Where the partners'
+    columns may not stand one by one, what is known of each is left out.
     """
     facts: dict[str, Any] = msgspec.to_builtins(run)
-    del facts["curves"]
+    facts |= facts.pop("worth")
+    facts.pop("curves", None)
     facts["learned"] = {
         party: [learned.said(ENGLISH) for learned in sentences]
         for party, sentences in run.learned.items()
@@ -362,17 +254,18 @@ def metrics_json(run: RunReport) -> dict[str, Any]:
         party.party_id: {k: v for k, v in msgspec.to_builtins(party).items() if k != "party_id"}
         for party in run.parties
     }
+    for name in ("points", "layers"):
+        if not facts[name]:
+            del facts[name]
     if not run.names_columns:
         for partner in run.partners:
             facts["importance"].pop(partner.party_id, None)
+            facts.get("points", {"halves": {}})["halves"].pop(partner.party_id, None)
             if partner.party_id in facts["quality"]:
                 del facts["quality"][partner.party_id]["columns"]
-    if run.metrics.pooled is None:
-        del facts["metrics"]["pooled"]
-        del facts["differences"]["joint_minus_pooled"]
     return facts
 
 
-def _only(name: str, by_party: dict[str, object], known: set[str]) -> None:
+def _only(name: str, by_party: Mapping[str, object], known: set[str]) -> None:
     if unknown := set(by_party) - known:
         raise ValueError(f"{name} names {sorted(unknown)}, which took no part")

@@ -17,8 +17,8 @@ from protocols.session.job_spec import (
     OutputTerms,
     PartyTerms,
     RetentionTerms,
-    TreeTerms,
 )
+from protocols.session.model_terms import TreeTerms
 
 RETENTION = RetentionTerms(row_map_days=30, intermediate_days=1, model_days=365, scores_days=365)
 
@@ -82,7 +82,8 @@ def job(
             protocol="ecdh", reveal="list", to="both", identifier_rules="identifiers/1"
         ),
         model=TreeTerms(
-            kind="boosted_trees",
+            objective="binary",
+            classes=1,
             trees=10,
             depth=3,
             bins=16,
@@ -90,7 +91,13 @@ def job(
             l2="1",
             minimum_bin_count=10,
             first_tree_active_only=True,
+            class_weights="none",
+            row_sample="1",
+            one_side_sampling=None,
+            early_stopping_rounds=0,
+            validation_percent=0,
             paillier_bits=2048,
+            paillier_randomness="exact",
         ),
         evaluation=EvaluationTerms(
             held_out_percent=30, split_seed=7, minimum_held_out=100, repeats=1, threshold="0.5"

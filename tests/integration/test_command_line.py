@@ -90,7 +90,7 @@ def test_a_scenario_that_is_not_there(tmp_path: Path) -> None:
 def test_resume_without_a_run(tmp_path: Path) -> None:
     code, _, stderr = simulate(write_job(tmp_path), "--resume")
     assert code == 2
-    assert "no run to resume" in stderr
+    assert "no run in" in stderr
 
 
 def test_a_folder_that_holds_something_else_is_not_emptied(tmp_path: Path) -> None:

@@ -76,6 +76,10 @@ def again(engine: Engine, job_id: str = "job-1", attempt: int = 1) -> Journal:
     return Journal(engine, KEYS, job_id, attempt)
 
 
+def sent(journal: Journal, peer: str, ordinal: int, position: int, data: bytes) -> None:
+    journal.record_outbound((peer, Outbound(ordinal, position, data)))
+
+
 def cell(engine: Engine, statement: str) -> object:
     with engine.connect() as connection:
         return connection.execute(text(statement)).scalar_one()
@@ -177,6 +181,7 @@ def test_a_step_must_not_be_finished_twice_or_after_it_was_forgotten(
 def test_an_inbound_message_must_be_the_same_on_a_replay(journal: Journal, engine: Engine) -> None:
     journal.record_inbound(PEER, 0, 0, b"first")
     journal.record_inbound(PEER, 0, 1, b"second")
+    sent(journal, PEER, 0, 0, b"answer")
     restarted = again(engine)
     restarted.record_inbound(PEER, 0, 0, b"first")
     with pytest.raises(AttemptAbandoned, match=r"retailer sent another message .* place 1 of step"):
@@ -188,20 +193,57 @@ def test_an_inbound_message_must_be_the_same_on_a_replay(journal: Journal, engin
     again(engine, attempt=2).record_inbound(PEER, 0, 1, b"2nd")
 
 
-def test_an_outbound_message_must_be_the_same_on_a_replay(journal: Journal, engine: Engine) -> None:
-    journal.record_outbound(PEER, 0, 0, b"first")
+def test_what_nothing_depends_on_yet_may_be_another_after_a_restart(
+    journal: Journal, engine: Engine
+) -> None:
+    step = journal.begin(0, "align/psi", INPUTS)
+    journal.record_inbound(PEER, 0, 0, b"first")
     restarted = again(engine)
-    restarted.record_outbound(PEER, 0, 0, b"first")
+    restarted.record_inbound(PEER, 0, 0, b"1st")
+    restarted.finish(step, b"result", 1)  # this depends on it
+    with pytest.raises(AttemptAbandoned, match="sent another message"):
+        again(engine).record_inbound(PEER, 0, 0, b"first")
+
+
+def test_inbound_messages_must_be_written_once_and_only_if_what_depends_on_them_is(
+    journal: Journal, engine: Engine
+) -> None:
+    step = journal.begin(0, "align/psi", INPUTS)
+    journal.record_inbound(PEER, 0, 0, b"first")
+    with pytest.raises(ZeroDivisionError):
+        journal.finish(step, b"result", 1, also=lambda _: 1 // 0)  # type: ignore[arg-type]
+    assert cell(engine, "SELECT count(*) FROM journal_inbound") == 0
+    sent(journal, PEER, 0, 0, b"answer")
+    sent(journal, "insurer", 0, 0, b"answer")
+    journal.record_inbound(PEER, 0, 1, b"second")
+    journal.finish(step, b"result", 1)
+    assert cell(engine, "SELECT count(*) FROM journal_inbound") == 2
+
+
+def test_two_processes_at_one_attempt_must_not_mix(journal: Journal, engine: Engine) -> None:
+    another = again(engine)
+    for process in (journal, another):
+        process.record_inbound(PEER, 0, 0, b"in")
+    sent(journal, PEER, 0, 0, b"out")
+    with pytest.raises(AttemptAbandoned, match="another process"):
+        sent(another, "insurer", 0, 0, b"out")
+    assert cell(engine, "SELECT count(*) FROM journal_outbound") == 1
+
+
+def test_an_outbound_message_must_be_the_same_on_a_replay(journal: Journal, engine: Engine) -> None:
+    sent(journal, PEER, 0, 0, b"first")
+    restarted = again(engine)
+    sent(restarted, PEER, 0, 0, b"first")
     with pytest.raises(AttemptAbandoned, match="a replay made another message for retailer"):
-        restarted.record_outbound(PEER, 0, 0, b"1st")
+        sent(restarted, PEER, 0, 0, b"1st")
     assert restarted.outbound_from(PEER, 0, 0) == [Outbound(0, 0, b"first")]
 
 
 def sent_in_two_steps(journal: Journal) -> list[Outbound]:
     messages = [Outbound(o, p, b"%d/%d" % (o, p)) for o in (0, 1) for p in (0, 1, 2)]
     for message in reversed(messages):
-        journal.record_outbound(PEER, message.ordinal, message.position, message.data)
-        journal.record_outbound("insurer", message.ordinal, message.position, b"not for retailer")
+        sent(journal, PEER, message.ordinal, message.position, message.data)
+        sent(journal, "insurer", message.ordinal, message.position, b"not for retailer")
     return messages
 
 
@@ -222,7 +264,7 @@ def test_any_bytes_must_come_back_from_the_journal(data: bytes) -> None:
     try:
         add_job(engine, "job-1")
         journal = again(engine)
-        journal.record_outbound(PEER, 0, 0, data)
+        sent(journal, PEER, 0, 0, data)
         assert again(engine).outbound_from(PEER, 0, 0) == [Outbound(0, 0, data)]
     finally:
         engine.dispose()
@@ -245,22 +287,22 @@ def test_a_restored_journal_must_not_send_another_message_to_a_peer_that_went_on
     connected_first = again(engine)
     assert connected_first.outbound_from(PEER, 1, 0) == []
     with pytest.raises(AttemptAbandoned, match="retailer is ahead"):
-        connected_first.record_outbound(PEER, 0, 0, b"from a fresh seed")
+        sent(connected_first, PEER, 0, 0, b"from a fresh seed")
 
     role_first = again(engine)
-    role_first.record_outbound(PEER, 0, 0, b"from a fresh seed")
+    sent(role_first, PEER, 0, 0, b"from a fresh seed")
     with pytest.raises(AttemptAbandoned, match="retailer is ahead"):
         role_first.outbound_from(PEER, 1, 0)
 
 
 def test_a_peer_that_is_not_ahead_must_be_served_however_often_it_comes(journal: Journal) -> None:
-    journal.record_outbound(PEER, 0, 0, b"a")
+    sent(journal, PEER, 0, 0, b"a")
     assert journal.outbound_from(PEER, 0, 0) == [Outbound(0, 0, b"a")]
-    journal.record_outbound(PEER, 0, 1, b"b")  # sent while connected, then the peer came back
+    sent(journal, PEER, 0, 1, b"b")  # sent while connected, then the peer came back
     assert journal.outbound_from(PEER, 0, 1) == [Outbound(0, 1, b"b")]
-    journal.record_outbound(PEER, 1, 0, b"c")
+    sent(journal, PEER, 1, 0, b"c")
     assert journal.outbound_from(PEER, 1, 0) == [Outbound(1, 0, b"c")]
-    journal.record_outbound("insurer", 0, 0, b"d")  # another peer's place is its own
+    sent(journal, "insurer", 0, 0, b"d")  # another peer's place is its own
     assert journal.outbound_from("insurer", 0, 0) == [Outbound(0, 0, b"d")]
 
 
@@ -296,9 +338,9 @@ def test_an_acknowledged_step_must_lose_its_bytes_and_keep_its_digests(
     assert all(len(row.digest) == 32 for row in rows)
     restarted = again(engine)
     assert restarted.outbound_from(PEER, 1, 0) == messages[3:]
-    restarted.record_outbound(PEER, 0, 0, b"0/0")  # a replay is still compared
+    sent(restarted, PEER, 0, 0, b"0/0")  # a replay is still compared
     with pytest.raises(AttemptAbandoned):
-        restarted.record_outbound(PEER, 0, 0, b"0/1")
+        sent(restarted, PEER, 0, 0, b"0/1")
 
 
 def test_a_peer_must_not_ask_for_what_it_acknowledged(journal: Journal) -> None:
@@ -331,7 +373,7 @@ def test_nothing_secret_may_stand_readable_in_the_file(
     journal: Journal, engine: Engine, tmp_path: Path
 ) -> None:
     step = journal.begin(0, "align/psi", INPUTS)
-    journal.record_outbound(PEER, 0, 0, MARKER + b" sent")
+    sent(journal, PEER, 0, 0, MARKER + b" sent")
     journal.record_inbound(PEER, 0, 0, MARKER + b" received")
     journal.finish(step, MARKER + b" result", 1)
     files = list(tmp_path.glob("node.sqlite*"))
@@ -346,8 +388,8 @@ def test_nothing_secret_may_stand_readable_in_the_file(
 def test_a_sealed_value_must_not_open_in_another_place(journal: Journal, engine: Engine) -> None:
     journal.begin(0, "align/psi", INPUTS)
     journal.begin(1, "align/countersign", INPUTS)
-    journal.record_outbound(PEER, 0, 0, b"first")
-    journal.record_outbound(PEER, 0, 1, b"second")
+    sent(journal, PEER, 0, 0, b"first")
+    sent(journal, PEER, 0, 1, b"second")
     with transaction(engine) as connection:
         for table, column, key in (
             ("journal_steps", "seed", "ordinal"),
@@ -390,13 +432,14 @@ def test_cost_must_be_told_by_phase(journal: Journal, engine: Engine) -> None:
     assert journal.cost() == {}
     psi = journal.begin(0, "align/psi", INPUTS)
     for position, data in enumerate((b"123", b"4567")):
-        journal.record_outbound(PEER, 0, position, data)
-        journal.record_outbound("insurer", 0, position, data)
+        sent(journal, PEER, 0, position, data)
+        sent(journal, "insurer", 0, position, data)
     journal.record_inbound(PEER, 0, 0, bytes(100))
     journal.finish(psi, b"result", 1500)
     journal.finish(journal.begin(1, "align/countersign", INPUTS), b"", 30)
-    journal.begin(2, "train/keys", INPUTS)
+    keys = journal.begin(2, "train/keys", INPUTS)
     journal.record_inbound(PEER, 2, 0, bytes(7))
+    journal.finish(keys, b"", 0)
     again(engine, attempt=2).begin(0, "align/psi", INPUTS)  # another attempt's cost is its own
     expected = {
         "align": {
@@ -419,14 +462,14 @@ def test_cost_must_be_told_by_phase(journal: Journal, engine: Engine) -> None:
     assert again(engine).cost() == expected
     # A replay costs nothing twice.
     journal.record_inbound(PEER, 0, 0, bytes(100))
-    journal.record_outbound(PEER, 0, 0, b"123")
+    sent(journal, PEER, 0, 0, b"123")
     assert journal.cost() == expected
 
 
 def fill(journal: Journal) -> None:
     journal.finish(journal.begin(0, "align/psi", INPUTS), b"result", 1)
     journal.record_inbound(PEER, 0, 0, b"in")
-    journal.record_outbound(PEER, 0, 0, b"out")
+    sent(journal, PEER, 0, 0, b"out")
     journal.acknowledge(PEER, 0)
 
 

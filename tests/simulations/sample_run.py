@@ -8,15 +8,9 @@ import msgspec
 import numpy as np
 
 from protocols.suite import get_suite
-from simulations.report.measures import (
-    curve,
-    decisions,
-    difference,
-    metrics,
-    over_repeats,
-    reach,
-)
-from simulations.report.model import Repeat, RunReport
+from simulations.report.measures import over_repeats, ranking
+from simulations.report.model import RunReport
+from simulations.report.worth import Repeat
 
 
 def made_scores(count: int = 600) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -92,8 +86,13 @@ def profile(
 
 
 def plain_run(**changes: Any) -> dict[str, Any]:
-    """Return a whole run as the integrating code may hand it over: plain data."""
+    """Return a whole run as the integrating code may hand it over: plain data.
+
+    ``changes`` of a part of what joining was worth go where that part is.
+    """
     labels, scores = made_scores()
+    worth = msgspec.to_builtins(ranking(labels, scores, "0.5"))
+    worth |= {name: changes.pop(name) for name in worth.keys() & changes}
     run: dict[str, Any] = {
         "scenario": "credit-need",
         "title": "Who will ask for a credit above 1,000",
@@ -140,19 +139,7 @@ def plain_run(**changes: Any) -> dict[str, Any]:
         },
         "train": {"model": "boosted_trees", "rounds": 20, "wall_s": 95.3, "bytes": 41_234_567},
         "held_out": {"customers": len(labels), "positives": int(labels.sum()), "trained_on": 2921},
-        "metrics": {which: msgspec.to_builtins(metrics(labels, scores[which])) for which in scores},
-        "differences": {
-            f"joint_minus_{other}": msgspec.to_builtins(
-                difference(labels, scores["joint"], scores[other])
-            )
-            for other in ("alone", "pooled")
-        },
-        "curves": {which: msgspec.to_builtins(curve(labels, scores[which])) for which in scores},
-        "reach": {which: msgspec.to_builtins(reach(labels, scores[which])) for which in scores},
-        "threshold": "0.5",
-        "decisions": {
-            which: msgspec.to_builtins(decisions(labels, scores[which], 0.5)) for which in scores
-        },
+        "worth": worth,
         "learned": {
             "bank": [
                 {"key": "columns", "values": {"others": ["retailer"]}},
@@ -273,7 +260,7 @@ def repeated(**changes: Any) -> dict[str, Any]:
         }
         for number in range(3)
     ]
-    means = over_repeats(msgspec.convert(repeats, list[Repeat]))
+    means = over_repeats("binary", msgspec.convert(repeats, list[Repeat]))
     return plain_run(repeats=repeats, over_repeats=msgspec.to_builtins(means)) | changes
 
 

@@ -8,13 +8,52 @@ import msgspec
 import pytest
 
 from protocols.session.job_spec import JobSpec
+from protocols.session.model_terms import (
+    OneSideSampling,
+    ScorecardTerms,
+    SplitNetworkTerms,
+    TrainingTerms,
+)
 from simulations.learned import what_each_learned
 from simulations.report.chinese import CHINESE
 from simulations.report.english import ENGLISH
-from simulations.report.model import HeldOut, Learned, PsiReport
+from simulations.report.model import Learned, PsiReport
+from simulations.report.worth import HeldOut
 from tests.compliance.specs import bank, job, retailer
 
 HELD_OUT = HeldOut(customers=600, positives=200, trained_on=2400)
+
+
+SCORECARD = ScorecardTerms(
+    bins=10,
+    minimum_class_count=10,
+    monotone=True,
+    minimum_information_value="0.02",
+    maximum_correlation="0.9",
+    epochs=5,
+    batch_rows=1024,
+    learning_rate="0.5",
+    l2="0.001",
+    sigmoid="linear",
+    base_points=600,
+    base_odds=50,
+    points_to_double=20,
+    joint_table=False,
+    paillier_bits=2048,
+    paillier_randomness="exact",
+)
+NETWORK = SplitNetworkTerms(
+    cut_units=8,
+    hidden_units=32,
+    epochs=20,
+    batch_rows=128,
+    learning_rate="0.01",
+    weight_decay="0.0001",
+    label_epsilon="2",
+)
+SAMPLED = msgspec.structs.replace(
+    job().training, one_side_sampling=OneSideSampling(top="0.2", other="0.1")
+)
 
 
 def psi(protocol: str, pairwise: dict[str, int], common: int) -> PsiReport:
@@ -100,12 +139,69 @@ def test_a_single_tree_of_the_active_party_must_have_told_nobody_anything() -> N
     assert "gradients" in told["bank"]
 
 
+def repeated(model: TrainingTerms, repeats: int = 5) -> JobSpec:
+    evaluation = msgspec.structs.replace(job().measurement, repeats=repeats)
+    return job(model=model, evaluation=evaluation)
+
+
+def test_scorecard_must_have_told_bins_and_coefficients() -> None:
+    found = said(job(model=SCORECARD), psi("ecdh", {"retailer": 3000}, 3000))
+    for expected in (
+        "for the bins of the columns of retailer, in shuffled order: how many of 2,400 training",
+        "how many columns of retailer the scorecard uses",
+        "for 2,400 training and 600 held-out customers: what the columns of retailer add",
+    ):
+        assert expected in found["bank"], expected
+    for expected in (
+        "the weight of evidence of those that do; from this and its own counts",
+        "of the 2,400 training customers in such a bin have the label",
+        "how many columns of bank the scorecard uses",
+    ):
+        assert expected in found["retailer"], expected
+    assert "points table" not in found["bank"]
+    assert not any(word in "".join(found.values()) for word in ("tree", "gradients over", "sides"))
+    joint = msgspec.structs.replace(SCORECARD, joint_table=True)
+    told = said(job(model=joint), psi("ecdh", {"retailer": 3000}, 3000))
+    assert "the points table of retailer, which every organisation approved" in told["bank"]
+    assert "points table" not in told["retailer"]
+
+
+def test_network_must_have_told_outputs_and_bounded_gradients() -> None:
+    found = said(job(model=NETWORK), psi("ecdh", {"retailer": 3000}, 3000))
+    assert "of 600 held-out customers once: 8 numbers that the network of retailer" in found["bank"]
+    assert "columns can be partly rebuilt from them" in found["bank"]
+    assert "what it can infer about any one label is bounded by epsilon = 2" in found["retailer"]
+    assert not any(word in "".join(found.values()) for word in ("tree", "sides", "sums"))
+
+
+def test_sampled_trees_must_have_told_whose_gradients_are_large() -> None:
+    found = said(job(model=SAMPLED), psi("ecdh", {"retailer": 3000}, 3000))
+    assert "which of the training customers each tree learned from" in found["retailer"]
+    plain = said(job(), psi("ecdh", {"retailer": 3000}, 3000))
+    assert "each tree learned from" not in plain["retailer"]
+
+
+def test_repeated_splits_must_tell_what_they_tell_of_each_model() -> None:
+    shared = psi("ecdh", {"retailer": 3000}, 3000)
+    card = said(repeated(SCORECARD), shared)
+    assert "the same for each of 5 splits of the customers" in card["bank"]
+    assert "counts of sets that differ by few customers" in card["retailer"]
+    network = said(repeated(NETWORK), shared)
+    assert "so the bound holds for all of them together" in network["retailer"]
+    once = said(repeated(NETWORK, 1), shared)
+    assert "splits of the customers" not in "".join(once.values())
+
+
 @pytest.mark.parametrize("t", [ENGLISH, CHINESE])
 @pytest.mark.parametrize("protocol", ["ecdh", "server_aided"])
-def test_every_sentence_must_be_whole_in_every_language(t: Any, protocol: str) -> None:
+@pytest.mark.parametrize("model", [job().training, SAMPLED, SCORECARD, NETWORK])
+def test_every_sentence_must_be_whole_in_every_language(
+    t: Any, protocol: str, model: TrainingTerms
+) -> None:
     base = several()
     spec = several(
-        evaluation=msgspec.structs.replace(base.evaluation, repeats=2),
+        model=model,
+        evaluation=msgspec.structs.replace(base.measurement, repeats=2),
         alignment=msgspec.structs.replace(base.alignment, protocol=protocol),
     )
     found = said(spec, psi(protocol, {"retailer": 3000, "telco": 2500}, 2000), t)

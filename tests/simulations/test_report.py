@@ -15,6 +15,7 @@ from simulations.report import wording
 from simulations.report.english import ENGLISH
 from simulations.report.model import RunReport, metrics_json
 from simulations.report.page import render
+from simulations.report.worth import Ranking
 from tests.simulations.page_reader import Page
 from tests.simulations.sample_run import plain_run, repeated, sample_run, several_parties
 
@@ -28,11 +29,16 @@ def built(run: dict[str, Any]) -> RunReport:
     return msgspec.convert(run, RunReport)
 
 
+def ranking_of(run: RunReport) -> Ranking:
+    assert isinstance(run.worth, Ranking)
+    return run.worth
+
+
 def without_pooling(declared: str = "no") -> dict[str, Any]:
     run = plain_run(pooled_on_this_machine=declared)
-    del run["differences"]["joint_minus_pooled"]
+    del run["worth"]["differences"]["joint_minus_pooled"]
     for name in ("metrics", "curves", "reach", "decisions"):
-        del run[name]["pooled"]
+        del run["worth"][name]["pooled"]
     return run
 
 
@@ -66,7 +72,8 @@ def test_only_the_pages_own_script_must_be_allowed_to_run() -> None:
 def test_page_must_say_what_the_run_says() -> None:
     run = sample_run()
     page = Page(render(run))
-    alone, joint = run.metrics.alone, run.metrics.joint
+    worth = ranking_of(run)
+    alone, joint = worth.metrics["alone"], worth.metrics["joint"]
     numbers = [f"{value:.3f}" for value in (alone.auc, alone.auc_low, joint.ks, joint.ks_high)]
     for expected in (
         wording.headline(run, ENGLISH),
@@ -101,7 +108,7 @@ def test_lift_and_gain_must_stand_for_every_model() -> None:
     run = sample_run()
     said = Page(render(run)).text
     for which in ("alone", "joint", "pooled"):
-        for reach in run.reach[which]:
+        for reach in ranking_of(run).reach[which]:
             assert f"{reach.share * 100:.0f} % ({reach.customers:,} customers)" in said
             assert f"lift {reach.lift:.1f}×" in said
             assert f"gain {reach.gain * 100:.0f} %" in said
@@ -110,18 +117,19 @@ def test_lift_and_gain_must_stand_for_every_model() -> None:
 def test_decisions_must_be_counted_against_always_giving_the_usual_answer() -> None:
     run = sample_run()
     said = Page(render(run)).text
-    joint = run.decisions["joint"]
+    joint = ranking_of(run).decisions["joint"]
     assert joint.precision is not None
     assert "A score of 0.5 or more is counted as yes." in said
     assert f"Precision {joint.precision * 100:.1f} % Recall {joint.recall * 100:.1f} %" in said
     assert f"Accuracy {joint.accuracy * 100:.1f} %" in said
     counted = f"yes {joint.true_positives} {joint.false_positives} no {joint.false_negatives}"
     assert counted in said
+    assert run.held_out.positives is not None
     share = run.held_out.positives / run.held_out.customers
     usual = "yes" if share > 0.5 else "no"
     right = f"{max(share, 1 - share) * 100:.1f} %"
     assert f"Always answering {usual} would already be right for {right}" in said
-    decisions = plain_run()["decisions"]
+    decisions = plain_run()["worth"]["decisions"]
     decisions["alone"] |= {"precision": None, "true_positives": 0, "false_positives": 0}
     assert "nobody answered yes" in Page(render(sample_run(decisions=decisions))).text
 
@@ -137,7 +145,8 @@ def test_repeats_must_decide_the_headline_and_be_listed() -> None:
     assert "Nadeau and Bengio 2003" in page.text
     assert "those of the means also cover other splits" in page.text
     for repeat in run.repeats:
-        assert f"{repeat.alone.auc:.3f} {repeat.joint.auc:.3f} {repeat.alone.ks:.3f}" in page.text
+        alone, joint = repeat.alone, repeat.joint
+        assert f"{alone['auc']:.3f} {joint['auc']:.3f} {alone['ks']:.3f}" in page.text
     assert "3 次划分" in page.chinese
     once = Page(render(sample_run()))
     assert "Nadeau" not in once.text
@@ -245,7 +254,7 @@ def test_primitives_must_be_listed_with_use_user_and_reason() -> None:
     page = Page(render(sample_run()))
     for expected in (
         "SM2 signatures, and points of the intersection protocols.suite.sm2_curve",
-        "Paillier adding up encrypted gradients protocols.paillier.private_key",
+        "Paillier arithmetic on encrypted numbers protocols.paillier.private_key",
         "Paillier sums over encrypted values need a homomorphic scheme",
         "made up a reason nobody translated",
     ):

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from simulations.report.model import RunReport
 from simulations.report.page import render
+from tests.simulations.sample_models import multiclass, scorecard
+from tests.simulations.sample_models import repeated as repeated_of
 from tests.simulations.sample_run import plain_run, repeated, several_parties
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -35,6 +38,27 @@ def broad_run() -> RunReport:
     quality: dict[str, Any] = plain_run()["quality"]
     quality["bank"]["columns"][0]["name"] = "z" * 50
     return msgspec.convert(run | {"quality": quality}, RunReport)
+
+
+def broad_classes() -> RunReport:
+    """Several classes with long names, split by split."""
+    run = repeated_of(multiclass())
+    run["worth"]["names"] = ["W" * 30, "class of the second kind", "x", "y"]
+    return msgspec.convert(run, RunReport)
+
+
+def broad_scorecard() -> RunReport:
+    """Long columns and bins, and what was predicted."""
+    run = scorecard()
+    column = run["points"]["halves"]["bank"][0]
+    column["column"] = "V" * 40
+    column["bins"][0] |= {"bin": "U" * 50, "points": -1234.5}
+    column["bins"][1]["bin"] = "> -123456000 and <= 1.23456e+12 or missing"
+    run["train"] |= {"predicted_s": 12345.0, "predicted_bytes": 8_000_000_000}
+    return msgspec.convert(run, RunReport)
+
+
+BROAD = [broad_run, broad_classes, broad_scorecard]
 
 
 def in_browser(
@@ -71,11 +95,14 @@ VISIBLE = """
 
 @pytest.mark.parametrize("width", [320, 360, 1280])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_page_must_not_scroll_sideways(tmp_path: Path, width: int, language: str) -> None:
+@pytest.mark.parametrize("broad", BROAD)
+def test_page_must_not_scroll_sideways(
+    tmp_path: Path, broad: Callable[[], RunReport], width: int, language: str
+) -> None:
     """Nor may text be cut: an element's contents may be wider than it only where it scrolls."""
     measured = in_browser(
         tmp_path,
-        broad_run(),
+        broad(),
         width,
         f"""
         page.document.documentElement.dataset.language = "{language}";
@@ -99,11 +126,12 @@ def test_page_must_not_scroll_sideways(tmp_path: Path, width: int, language: str
     assert cut == []
 
 
-def test_smallest_text_must_be_readable(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broad", BROAD)
+def test_smallest_text_must_be_readable(tmp_path: Path, broad: Callable[[], RunReport]) -> None:
     """On a phone, charts with their scaling included."""
     smallest = in_browser(
         tmp_path,
-        broad_run(),
+        broad(),
         360,
         """
         const sizes = [...page.document.querySelectorAll("#en *")]

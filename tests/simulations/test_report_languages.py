@@ -47,7 +47,8 @@ def test_languages_must_have_the_same_strings_and_placeholders() -> None:
 
 
 def test_every_string_must_be_used_and_every_use_be_a_string() -> None:
-    tables = ("english.py", "chinese.py", "translations.py")
+    tables = {"translations.py"}
+    tables |= {f"{name}{of}.py" for name in ("english", "chinese") for of in ("", "_results")}
     sources = [*ROOM.glob("*.html"), *(p for p in ROOM.glob("*.py") if p.name not in tables)]
     sources.append(ROOM.parent / "summary.py")
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
@@ -78,8 +79,9 @@ def test_every_code_a_run_can_bring_must_have_words() -> None:
 def test_chinese_must_be_chinese() -> None:
     """Full-width punctuation beside Chinese, none doubled, a space beside Latin and figures."""
     neither = {"language", "list_last", "list_between", "between_sentences", "between_parts"}
-    neither |= {"colon", "percent", "estimate", "in_brackets", "chart_auc_axis", "auc_of", "ks_of"}
-    neither |= {"other_language", "root", "summary_learned"}
+    neither |= {"colon", "percent", "estimate", "in_brackets", "chart_per_cent", "measure_of"}
+    neither |= {"other_language", "root", "summary_learned", "bin_or", "points_woe"}
+    neither |= {f"measure_{name}" for name in ("auc", "ks", "rmse", "mae", "r2")}
     for key, text in CHINESE.items():
         assert key in neither or HAN.search(text), key
         assert not re.search(r"[\u4e00-\u9fff][,;:!?()]|[,;:!?()][\u4e00-\u9fff]", text), key

@@ -19,19 +19,19 @@ from sklearn.metrics import (
 )
 
 from simulations.report import figures
-from simulations.report.charts import Charts
+from simulations.report.charts import Axis, Charts
 from simulations.report.chinese import CHINESE
 from simulations.report.english import ENGLISH
 from simulations.report.measures import (
     curve,
     decisions,
-    difference,
     metrics,
     over_repeats,
+    ranking,
     reach,
 )
-from simulations.report.model import Metrics, Reach, Repeat
 from simulations.report.page import render
+from simulations.report.worth import Reach, Repeat
 from tests.simulations.sample_run import made_scores, repeated, sample_run
 
 
@@ -44,7 +44,7 @@ def test_measures_must_agree_with_another_implementation() -> None:
     assert found.ks == pytest.approx(stats.ks_2samp(*of_classes).statistic)
     assert found.ks_low < found.ks < found.ks_high
     assert metrics(labels, scores["alone"]) == found
-    gap = difference(labels, scores["joint"], scores["alone"])
+    gap = ranking(labels, scores, "0.5").differences.joint_minus_alone
     expected = roc_auc_score(labels, scores["joint"]) - roc_auc_score(labels, scores["alone"])
     assert gap.value == pytest.approx(expected)
     assert gap.sign == "more"
@@ -102,33 +102,33 @@ def test_curve_must_not_order_customers_of_equal_score() -> None:
 
 def test_means_over_splits_must_be_the_corrected_interval() -> None:
     repeats = msgspec.convert(repeated()["repeats"], list[Repeat])
-    found = over_repeats(repeats)
+    found = over_repeats("binary", repeats)
     assert found is not None
-    gains = [repeat.joint.auc - repeat.alone.auc for repeat in repeats]
+    gains = [repeat.joint["auc"] - repeat.alone["auc"] for repeat in repeats]
     share = sum(r.customers for r in repeats) / sum(r.trained_on for r in repeats)
     margin = stats.t.ppf(0.975, 2) * np.sqrt((1 / 3 + share) * np.var(gains, ddof=1))
     assert found.joint_minus_alone.value == pytest.approx(np.mean(gains))
     assert found.joint_minus_alone.low == pytest.approx(np.mean(gains) - margin)
-    assert found.joint_ks.mean == pytest.approx(np.mean([r.joint.ks for r in repeats]))
-    assert found.alone_auc.low < found.alone_auc.mean < found.alone_auc.high
-    assert over_repeats(repeats[:1]) is None
-    assert over_repeats([]) is None
+    assert found.joint["ks"].mean == pytest.approx(np.mean([r.joint["ks"] for r in repeats]))
+    assert found.alone["auc"].low < found.alone["auc"].mean < found.alone["auc"].high
+    assert over_repeats("binary", repeats[:1]) is None
+    assert over_repeats("binary", []) is None
 
 
 def test_means_must_stay_on_the_scale_of_their_measure() -> None:
     repeats = msgspec.convert(repeated()["repeats"], list[Repeat])
     wide = [
-        msgspec.structs.replace(repeat, joint=msgspec.structs.replace(repeat.joint, auc=auc))
+        msgspec.structs.replace(repeat, joint=repeat.joint | {"auc": auc})
         for repeat, auc in zip(repeats, (0.5, 0.99, 0.98), strict=True)
     ]
-    found = over_repeats(wide)
+    found = over_repeats("binary", wide)
     assert found is not None
-    assert found.joint_auc.high == 1
+    assert found.joint["auc"].high == 1
 
 
 def test_chart_must_escape_names_and_describe_its_numbers() -> None:
-    shown = Metrics(auc=0.8, auc_low=0.7, auc_high=0.9, ks=0.4, ks_low=0.3, ks_high=0.5)
-    drawn = Charts(ENGLISH).intervals("a < b", "AUC", [("joint", "<b>", shown)])
+    row = ("joint", "<b>", (0.8, 0.7, 0.9), "0.800 (0.700 to 0.900)")
+    drawn = Charts(ENGLISH).intervals("a < b", "AUC", [row], Axis.of_tenths(0.5))
     assert isinstance(drawn, Markup)
     assert "<b>" not in drawn
     assert "&lt;b&gt; 0.800 (0.700 to 0.900)" in drawn
@@ -178,9 +178,19 @@ def test_charts_must_stay_inside_their_picture(lift: float) -> None:
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (figures.signed(0.1234), "+0.123"),
-        (figures.signed(-0.1), "−0.100"),
-        (figures.signed(-0.0001), "0.000"),
+        (figures.metric(0.1235), "0.123"),
+        (figures.quantity(-0.1, 3), "−0.100"),
+        (figures.quantity(-0.0001, 3), "0.000"),
+        (figures.quantity(1234.56, 1), "1,234.6"),
+        (figures.quantity(-1234.56, 0), "−1,235"),
+        (figures.compact(1500), "1.5k"),
+        (figures.compact(-2_500_000), "−2.5M"),
+        (figures.compact(0.25), "0.25"),
+        (figures.compact(0), "0"),
+        (str(figures.decimals(1234.5)), "0"),
+        (str(figures.decimals(999.9)), "1"),
+        (str(figures.decimals(0.01234)), "5"),
+        (str(figures.decimals(0.0)), "0"),
         (figures.size(999), "999 B"),
         (figures.size(1_000), "1.0 kB"),
         (figures.size(999_900), "1.0 MB"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from simulations.report.english import ENGLISH
 from simulations.report.model import RunReport
 from simulations.report.strings import Strings
 from simulations.summary import print_summary
+from tests.simulations.sample_models import multiclass, network, regression, scorecard
 from tests.simulations.sample_run import plain_run, repeated, sample_run, several_parties
 
 
@@ -97,3 +99,38 @@ def test_summary_of_several_parties_and_splits_must_name_them_all() -> None:
     repeats = " ".join(printed(msgspec.convert(repeated(), RunReport)).split())
     assert "Predicted, on the first of 3 splits: asked" in repeats
     assert "mean AUC 0.820 instead of 0.610 over 3 splits" in repeats
+
+
+@pytest.mark.parametrize("t", [ENGLISH, CHINESE])
+@pytest.mark.parametrize("made", [regression, multiclass, scorecard, network])
+def test_summary_of_any_label_and_model_must_fit_the_terminal(t: Strings, made: Any) -> None:
+    text = printed(msgspec.convert(made(), RunReport), t=t)
+    lines = [line for line in text.splitlines() if not line.startswith("  fedcrm audit verify")]
+    assert max(cell_len(line.rstrip()) for line in lines) <= 80
+    assert "{" not in text
+
+
+def test_summary_must_show_the_measures_of_the_label() -> None:
+    numbers = " ".join(printed(msgspec.convert(regression(), RunReport)).split())
+    for expected in ("RMSE 95 % interval MAE R²", "bank alone 400.9 366.3 – 438.7 290.6 0.388"):
+        assert expected in numbers, expected
+    named = " ".join(printed(msgspec.convert(multiclass(), RunReport)).split())
+    for expected in ("Accuracy 95 % interval", "bank alone 35.8 % 32.1 % – 39.7 % 1.405 0.642"):
+        assert expected in named, expected
+
+
+def test_summary_must_name_a_model_that_is_not_trees_and_what_it_kept() -> None:
+    run = scorecard()
+    run["train"] |= {"predicted_s": 19.0, "predicted_bytes": 8_000_000}
+    text = " ".join(printed(msgspec.convert(run, RunReport)).split())
+    for expected in (
+        "Model a scorecard",
+        "bank: 2 of 7 columns are in the scorecard.",
+        "retailer: 1 of 4 columns are in the scorecard.",
+        "training took 21.4 s (predicted 19.0 s)",
+        "training sent 8.1 MB (predicted 8.0 MB)",
+    ):
+        assert expected in text, expected
+    trees = printed(sample_run())
+    assert "boosted trees" not in trees
+    assert "predicted" not in trees

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.boosted_trees.binning import MISSING, Binning, ColumnBins, learn_binning
-from models.boosted_trees.candidates import Candidate, bin_counts, goes_left, node_candidates
-from models.boosted_trees.table import Column, ColumnTable
-from protocols.errors import DecodeError, LocalProtocolError
+from models.boosted_trees.binning import MISSING, ColumnBins, learn_binning
+from models.boosted_trees.candidates import Candidate, goes_left, node_candidates
+from models.table import Column, ColumnTable
+from protocols.errors import LocalProtocolError
 
 NUMBERS = st.one_of(
     st.floats(allow_infinity=False, width=64),
@@ -118,16 +118,14 @@ def test_children_and_protected_differences_must_hold_enough_rows(
         if kind == "numeric"
         else ColumnBins("v", "categorical", (), levels, other=False)
     )
-    codes = np.repeat(np.arange(-1, len(present)), [missing, *present]).astype(np.int16)
-    rows = np.arange(len(codes))
-    counts = bin_counts(codes, rows, bins)
-    assert counts.tolist() == [missing, *present]
+    counts = np.array([missing, *present])
+    codes = np.repeat(np.arange(-1, len(present)), counts).astype(np.int16)
 
     candidates = node_candidates(bins, counts, minimum, protected=protected)
     assert candidates == sorted(set(candidates))
     lefts = [goes_left(codes, kind, candidate) for candidate in candidates]
     for left in lefts:
-        assert minimum <= left.sum() <= len(rows) - minimum
+        assert minimum <= left.sum() <= len(codes) - minimum
     if protected and lefts:
         # Whatever is computed from the sums and the total speaks for unions of these classes.
         classes = Counter(zip(*(left.tolist() for left in lefts), strict=True))
@@ -187,24 +185,31 @@ def test_tables_that_do_not_fit_must_be_refused():
         ColumnTable((column,), 3)
     with pytest.raises(LocalProtocolError, match="same name"):
         ColumnTable((column, column), 2)
-    binning = learn_binning(ColumnTable((column,), 2), 4)
-    with pytest.raises(LocalProtocolError, match="not those"):
-        binning.apply(ColumnTable((Column("w", "numeric", column.values),), 2))
+
+
+def test_tables_with_other_columns_must_be_refused_by_their_names():
+    values, levels = np.array([1.0, 2.0]), np.array(["a", None], object)
+    amount, age = Column("amount", "numeric", values), Column("age", "numeric", values[::-1].copy())
+    kind = Column("kind", "categorical", levels)
+    binning = learn_binning(ColumnTable((amount, kind), 2), 4)
+    reordered = binning.apply(ColumnTable((age, kind, amount), 2))
+    assert [codes.tolist() for codes in reordered.codes] == [[0, 1], [0, MISSING]]
+    with pytest.raises(LocalProtocolError) as caught:
+        binning.apply(ColumnTable((Column("kind", "numeric", values), age), 2))
+    assert "'amount' is missing" in str(caught.value)
+    assert "'kind' is numeric here" in str(caught.value)
+
+
+def test_rows_without_a_bin_must_not_be_trained_on():
+    levels = Column("kind", "categorical", np.array(["a", "b", "new"], object))
+    table = ColumnTable((levels,), 3)
+    binned = learn_binning(table.take(np.arange(2)), 4).apply(table)
+    assert binned.bag(np.arange(2)).codes[0].tolist() == [0, 1]
+    with pytest.raises(LocalProtocolError, match="learned"):
+        binned.bag(np.arange(3))
 
 
 def test_values_must_not_be_in_the_representation():
     table = ColumnTable((_numeric([12345.5, 2.0]),), 2)
     assert "12345" not in repr(table)
     assert "array" not in repr(learn_binning(table, 4).apply(table))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(NUMBERS, max_size=20), st.lists(LEVELS, max_size=20), st.binary(max_size=80))
-def test_binning_must_survive_its_encoding(numbers, levels, garbage):
-    column = _numeric(numbers)
-    binning = Binning((_bins(column, 5), _bins(_categorical(levels), 3)))
-    assert Binning.from_bytes(binning.to_bytes()) == binning
-    with pytest.raises(DecodeError):
-        Binning.from_bytes(binning.to_bytes() + b"\0")
-    with pytest.raises(DecodeError):
-        Binning.from_bytes(garbage)

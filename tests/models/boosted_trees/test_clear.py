@@ -10,12 +10,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
 from models.boosted_trees import clear
-from models.boosted_trees.gradients import initial_margins, sigmoid
-from models.boosted_trees.model import Leaf, OwnSplit, PeerSplit
-from models.boosted_trees.options import TreeOptions
-from models.boosted_trees.table import Column, ColumnTable
+from models.boosted_trees.options import OneSideShares, TreeOptions
+from models.boosted_trees.results import initial_margins
+from models.boosted_trees.target import sigmoid
+from models.boosted_trees.tree import Leaf, OwnSplit, PeerSplit
+from models.table import Column, ColumnTable
 from protocols.errors import LocalProtocolError
-from protocols.session.job_spec import TreeTerms
+from protocols.session.model_terms import OneSideSampling, TreeTerms
 from tests.models.boosted_trees.training import (
     ACTIVE,
     PASSIVES,
@@ -56,7 +57,8 @@ def test_root_must_be_the_best_split_found_by_trying_all(number):
     assert isinstance(root, OwnSplit)
     assert root.gain == pytest.approx(max(gains), rel=1e-3)
     assert isinstance(left_leaf, Leaf)
-    assert left_leaf.weight * right_leaf.weight < 0
+    assert left_leaf.weights[0] * right_leaf.weights[0] < 0
+    assert left_leaf.rows + right_leaf.rows == rows
 
 
 def test_leaf_weights_must_be_newton_steps_and_add_up_to_the_margins():
@@ -67,7 +69,8 @@ def test_leaf_weights_must_be_newton_steps_and_add_up_to_the_margins():
         tables, labels, options(trees=1, depth=1, l2=2.0, learning_rate=0.5),
         active=ACTIVE, passives=PASSIVES,
     )  # fmt: skip
-    margins = stump.predict(tables).margins - initial_margins(labels)
+    start = initial_margins(labels, options())[:, 0]
+    margins = stump.predict(tables).margins - start
     probability = labels.mean()
     for weight in np.unique(margins):
         rows = margins == weight
@@ -77,7 +80,7 @@ def test_leaf_weights_must_be_newton_steps_and_add_up_to_the_margins():
         assert weight == pytest.approx(0.5 * newton, rel=1e-3)
     losses = [
         -np.log(np.where(labels, p, 1 - p)).mean()
-        for p in (sigmoid(initial_margins(labels)), model.predict(tables).probabilities)
+        for p in (sigmoid(start), model.predict(tables).probabilities)
     ]
     assert losses[1] < 0.6 * losses[0]
 
@@ -165,19 +168,29 @@ def test_column_of_one_value_must_offer_nothing():
 
 def test_options_must_follow_the_signed_terms():
     terms = TreeTerms(
-        kind="boosted_trees", trees=20, depth=3, bins=32, learning_rate="0.1", l2="1.5",
-        minimum_bin_count=20, first_tree_active_only=True, paillier_bits=2048,
+        objective="multiclass", classes=4, trees=20, depth=3, bins=32, learning_rate="0.1",
+        l2="1.5", minimum_bin_count=20, first_tree_active_only=True, class_weights="balanced",
+        row_sample="1", one_side_sampling=OneSideSampling(top="0.2", other="0.1"),
+        early_stopping_rounds=5, validation_percent=20, paillier_bits=2048,
+        paillier_randomness="exact",
     )  # fmt: skip
     opts = TreeOptions.from_terms(terms)
-    assert opts == TreeOptions(20, 3, 32, 0.1, 1.5, 20, True)
+    assert opts == TreeOptions(
+        20, 3, 32, 0.1, 1.5, 20, True, "multiclass", 4, "balanced", Decimal(1),
+        OneSideShares(Decimal("0.2"), Decimal("0.1")), 5,
+    )  # fmt: skip
     assert Decimal(terms.l2) == Decimal(opts.l2)
+    assert opts.one_side_sampling.amplification == pytest.approx(8.0)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"trees": 0}, {"depth": 9}, {"bins": 1}, {"bins": 257}, {"minimum_bin_count": 4},
-        {"learning_rate": 0.0}, {"learning_rate": 1.5}, {"l2": -1.0},
+        {"learning_rate": 0.0}, {"learning_rate": 1.5}, {"l2": -1.0}, {"classes": 3},
+        {"classes": 2, "objective": "multiclass"}, {"early_stopping_rounds": -1},
+        {"row_sample": Decimal(0)}, {"row_sample": Decimal("1.01")},
+        {"class_weights": "balanced", "objective": "regression"},
     ],
 )  # fmt: skip
 def test_options_outside_their_ranges_must_be_refused(changes):

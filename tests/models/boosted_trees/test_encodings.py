@@ -8,33 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import model_file
 from models.boosted_trees import clear
-from models.boosted_trees.binning import Binning
 from models.boosted_trees.bitmaps import pack_rows, unpack_rows
-from models.boosted_trees.gradients import (
-    FIRST_BOUND,
-    SECOND_BOUND,
-    Gradients,
-    RowEncoding,
-    logistic_gradients,
-)
-from models.boosted_trees.growth import ActiveTreeResult
-from models.boosted_trees.model import (
-    ActiveModel,
+from models.boosted_trees.model import ActiveModel, PassiveModel
+from models.boosted_trees.results import ActiveTreeResult, PassiveTreeResult
+from models.boosted_trees.tree import (
     ActiveTreeHalf,
     HeldSplit,
     Leaf,
     OwnSplit,
-    PassiveModel,
     PassiveTreeHalf,
     PeerSplit,
 )
-from models.boosted_trees.prediction import Predictions
+from models.model_file import ModelFile, read
 from protocols.errors import DecodeError
-from protocols.paillier import Packing
-from protocols.wire import encode
 from tests.models.boosted_trees.training import ACTIVE, PASSIVES, made_case, options
-from tests.protocols.paillier.keys import private_key
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +34,20 @@ def model():
 
 def _encoded(model):
     half = model.passive_halves["retailer"]
-    result = ActiveTreeResult(model.active_half.trees[0], np.array([0.5, -1e300, 0.0]))
+    margins = np.array([[0.5], [-1e300], [0.0]])
     return [
         model.active_half,
-        model.active_half.trees[0],
         half,
-        half.trees[0],
-        half.binning,
-        result,
+        ActiveTreeResult(model.active_half.trees[0], margins, (0.7, 0.5), 1),
+        PassiveTreeResult(half.trees[0], 0),
     ]
 
 
-def test_everything_must_survive_its_encoding(model):
+@pytest.mark.parametrize("objective", ["binary", "regression", "multiclass"])
+def test_everything_must_survive_its_encoding(objective):
+    tables, labels = made_case(300, passives=PASSIVES, objective=objective)
+    opts = options(objective=objective, classes=3 if objective == "multiclass" else 1)
+    model = clear.train(tables, labels, opts, active=ACTIVE, passives=PASSIVES)
     for value in _encoded(model):
         again = type(value).from_bytes(value.to_bytes())
         assert again.to_bytes() == value.to_bytes()
@@ -65,17 +56,87 @@ def test_everything_must_survive_its_encoding(model):
 
 
 def test_result_must_survive_its_encoding():
-    half = ActiveTreeHalf(3, (Leaf(0, 0.25),))
-    again = ActiveTreeResult.from_bytes(ActiveTreeResult(half, np.array([1.5, -2.0])).to_bytes())
-    assert again.half == half
-    assert again.margins.tolist() == [1.5, -2.0]
+    half = ActiveTreeHalf(3, (Leaf(0, (0.25, 1.0, -1.0), 7),))
+    margins = np.array([[1.5, -2.0, 0.0], [3.0, 0.5, 0.25]])
+    result = ActiveTreeResult(half, margins, (0.5, 0.25), 2)
+    again = ActiveTreeResult.from_bytes(result.to_bytes())
+    assert (again.half, again.losses, again.kept) == (half, (0.5, 0.25), 2)
+    assert again.stopped
+    assert again.margins.tolist() == margins.tolist()
     assert again.margins.flags.writeable
 
 
-def test_predictions_must_survive_their_encoding():
-    predictions = Predictions(np.array([0.0, 800.0, -800.0]))
-    assert predictions.probabilities.tolist() == [0.5, 1.0, 0.0]
-    assert Predictions.from_bytes(predictions.to_bytes()).margins.tolist() == [0.0, 800.0, -800.0]
+def test_file_must_state_the_columns_and_no_value_of_a_row(model):
+    file = read(model.passive_halves["retailer"].to_bytes())
+    assert (file.kind, file.role) == ("boosted_trees", "passive_party")
+    assert file.facts["columns"][:3] == [
+        {"name": "retailer amount", "kind": "numeric"},
+        {"name": "retailer age", "kind": "numeric"},
+        {"name": "retailer kind", "kind": "categorical"},
+    ]
+    assert set(file.arrays) >= {"edges", "node", "column", "bin"}
+    with pytest.raises(DecodeError, match="passive party"):
+        ActiveModel.from_bytes(model.passive_halves["retailer"].to_bytes())
+
+
+def _changed(model, arrays=None, facts=None, drop=()):
+    file = read(model.to_bytes())
+    kept = {name: array for name, array in file.arrays.items() if name not in drop}
+    return model_file.encode(
+        ModelFile(file.kind, file.role, file.facts | (facts or {}), kept | (arrays or {}))
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"drop": ("node",)}, id="an array missing"),
+        pytest.param({"arrays": {"more": np.zeros(1)}}, id="an array too many"),
+        pytest.param({"arrays": {"tree": np.zeros(3, np.int32)}}, id="another length"),
+        pytest.param({"arrays": {"tree": np.zeros((2, 2), np.int32)}}, id="another shape"),
+        pytest.param({"arrays": {"edges": np.zeros(3)}}, id="other edges"),
+        pytest.param({"facts": {"trees": 1}}, id="fewer trees"),
+        pytest.param({"facts": {"trees": -1}}, id="negative trees"),
+        pytest.param({"facts": {"trees": "2"}}, id="trees in words"),
+        pytest.param({"facts": {"columns": []}}, id="no columns"),
+        pytest.param({"facts": {"columns": {}}}, id="columns of another type"),
+        pytest.param({"facts": {"levels": [1, 2, 3, 4]}}, id="levels of another type"),
+        pytest.param({"facts": {"other": [0, 0, 0, 0]}}, id="numbers for truth values"),
+        pytest.param({"facts": {"more": 1}}, id="a fact too many"),
+    ],
+)
+def test_files_of_other_content_must_be_refused(model, changes):
+    for half in (model.active_half, model.passive_halves["retailer"]):
+        with pytest.raises(DecodeError):
+            type(half).from_bytes(_changed(half, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"facts": {"objective": "ranking"}}, id="unknown objective"),
+        pytest.param({"facts": {"objective": ["binary"]}}, id="objective of another type"),
+        pytest.param({"facts": {"objective": "regression", "outputs": True}}, id="truth value"),
+        pytest.param({"facts": {"outputs": 3}}, id="other outputs"),
+        pytest.param({"facts": {"trees": 3}}, id="more trees"),
+        pytest.param({"facts": {"parties": []}}, id="no parties"),
+        pytest.param({"facts": {"parties": ["a", "b", "c"]}}, id="more parties"),
+        pytest.param({"arrays": {"center_and_scale": np.array([1.0, 2.0])}}, id="a scale"),
+        pytest.param({"arrays": {"base_score": np.zeros(2)}}, id="two base scores"),
+    ],
+)
+def test_active_files_of_other_content_must_be_refused(model, changes):
+    with pytest.raises(DecodeError):
+        ActiveModel.from_bytes(_changed(model.active_half, **changes))
+
+
+def test_unused_places_of_a_node_must_be_zero(model):
+    file = read(model.active_half.to_bytes())
+    for name in ("gain", "column", "bin", "rows", "kind"):
+        array = file.arrays[name].copy()
+        array[np.flatnonzero(file.arrays["kind"] == (1 if name == "rows" else 0))[0]] += 1
+        with pytest.raises(DecodeError):
+            ActiveModel.from_bytes(_changed(model.active_half, arrays={name: array}))
 
 
 def test_cut_extended_or_changed_bytes_must_be_refused_or_canonical(model):
@@ -95,27 +156,14 @@ def test_cut_extended_or_changed_bytes_must_be_refused_or_canonical(model):
 @settings(max_examples=80, deadline=None)
 @given(
     st.binary(max_size=200),
-    st.sampled_from(
-        [ActiveModel, PassiveModel, ActiveTreeHalf, PassiveTreeHalf, ActiveTreeResult, Binning]
-    ),
+    st.sampled_from([ActiveModel, PassiveModel, ActiveTreeResult, PassiveTreeResult]),
 )
 def test_garbage_must_be_refused(data, type_):
     with pytest.raises(DecodeError):
         type_.from_bytes(data)
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.binary(max_size=64))
-def test_margins_must_be_whole_and_finite(data):
-    values = np.frombuffer(data[: len(data) // 8 * 8], "<f8")
-    if len(data) % 8 or not np.isfinite(values).all():
-        with pytest.raises(DecodeError):
-            Predictions.from_bytes(data)
-    else:
-        assert Predictions.from_bytes(data).to_bytes() == data
-
-
-LEAVES = (Leaf(1, 0.5), Leaf(2, -0.5))
+LEAVES = (Leaf(1, (0.5,), 10), Leaf(2, (-0.5,), 10))
 ROOT = PeerSplit(0, "retailer", 3.0)
 
 
@@ -124,18 +172,38 @@ ROOT = PeerSplit(0, "retailer", 3.0)
     [
         pytest.param(0, (), id="no root"),
         pytest.param(0, (ROOT, LEAVES[0]), id="a child missing"),
-        pytest.param(0, (ROOT, *LEAVES, Leaf(3, 1.0)), id="child of a leaf"),
+        pytest.param(0, (ROOT, *LEAVES, Leaf(3, (1.0,), 5)), id="child of a leaf"),
         pytest.param(0, (LEAVES[0], ROOT, LEAVES[1]), id="out of order"),
         pytest.param(0, (ROOT, LEAVES[0], LEAVES[0], LEAVES[1]), id="a node twice"),
-        pytest.param(0, (Leaf(0, float("nan")),), id="not a number"),
+        pytest.param(0, (Leaf(0, (float("nan"),), 5),), id="not a number"),
         pytest.param(0, (PeerSplit(0, "retailer", float("inf")), *LEAVES), id="infinite gain"),
-        pytest.param(-1, (Leaf(0, 1.0),), id="negative number"),
+        pytest.param(-1, (Leaf(0, (1.0,), 5),), id="negative number"),
+        pytest.param(0, (Leaf(0, (1.0,), 0),), id="a leaf without rows"),
+        pytest.param(0, (Leaf(0, (), 5),), id="a leaf without weights"),
+        pytest.param(0, (ROOT, LEAVES[0], Leaf(2, (1.0, 2.0), 5)), id="other weights"),
     ],
 )
 def test_half_that_is_no_tree_must_be_refused(tree, nodes):
-    raw = ["ActiveTreeHalf", tree, [msgspec.to_builtins(node) for node in nodes]]
+    half = ["ActiveTreeHalf", tree, [msgspec.to_builtins(node) for node in nodes]]
+    raw = ["_EncodedResult", half, b"", [], 0]
     with pytest.raises(DecodeError):
-        ActiveTreeHalf.from_bytes(msgspec.msgpack.encode(raw))
+        ActiveTreeResult.from_bytes(msgspec.msgpack.encode(raw))
+
+
+def test_results_that_cannot_be_must_be_refused():
+    half = ActiveTreeHalf(0, (Leaf(0, (0.5,), 5),))
+    good = ActiveTreeResult(half, np.zeros((2, 1)), (0.5,), 1)
+    assert ActiveTreeResult.from_bytes(good.to_bytes()).to_bytes() == good.to_bytes()
+    for bad in (
+        ActiveTreeResult(half, np.array([[np.nan]]), (), 0),
+        ActiveTreeResult(half, np.zeros((2, 1)), (np.inf,), 0),
+    ):
+        with pytest.raises(DecodeError):
+            ActiveTreeResult.from_bytes(bad.to_bytes())
+    with pytest.raises(ValueError, match="more trees"):
+        ActiveTreeResult(half, np.zeros((2, 1)), (), 2).to_bytes()
+    with pytest.raises(ValueError, match="more trees"):
+        PassiveTreeResult(PassiveTreeHalf(0, ()), 2)
 
 
 @pytest.mark.parametrize(
@@ -148,13 +216,13 @@ def test_split_on_what_there_is_not_must_be_refused(model, split):
         PassiveModel(binning, (PassiveTreeHalf(0, (split,)),))
     own = OwnSplit(split.node, split.column, split.bin, split.missing_left, 1.0)
     with pytest.raises(ValueError, match="there is not"):
-        ActiveModel(0.0, binning, (ActiveTreeHalf(0, (own, *LEAVES)),))
+        ActiveModel("binary", (0.0,), 0.0, 1.0, binning, (ActiveTreeHalf(0, (own, *LEAVES)),))
 
 
 def test_halves_must_not_say_what_the_other_party_knows(model):
     own = model.active_half.to_bytes()
     for party in PASSIVES:
-        theirs = encode(model.passive_halves[party])
+        theirs = model.passive_halves[party].to_bytes()
         for bins in model.passive_halves[party].binning.columns:
             assert bins.name.encode() not in own
         for bins in model.active_half.binning.columns:
@@ -171,38 +239,3 @@ def test_row_sets_must_have_one_encoding(mask, data):
         assert pack_rows(unpack_rows(data, len(mask))) == data
     except DecodeError:
         assert len(data) != len(packed) or int.from_bytes(data, "little") >> len(mask)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.integers(1, 1 << 32),
-    st.lists(
-        st.tuples(st.integers(-FIRST_BOUND, FIRST_BOUND), st.integers(1, SECOND_BOUND)),
-        min_size=1,
-        max_size=30,
-    ),
-    st.integers(1, 1 << 27),
-)
-def test_sums_of_encoded_rows_must_split_and_never_overflow(rows, drawn, copies):
-    encoding = RowEncoding(max(rows, len(drawn)))
-    first, second = (np.array(part, np.int64) for part in zip(*drawn, strict=True))
-    encoded = encoding.encode(Gradients(first, second))
-    repeats = min(copies, encoding.rows // len(drawn))
-    total = sum(encoded) * repeats
-    assert encoding.decode(total) == (repeats * int(first.sum()), repeats * int(second.sum()))
-    assert abs(total) <= encoding.largest_sum
-    packing = Packing.for_magnitude(encoding.largest_sum, private_key().public_key)
-    assert abs(total) < 2 ** (packing.slot_bits - 1)
-
-
-def test_gradients_must_be_the_rounded_derivatives_at_any_margin():
-    margins = np.array([0.0, 2.0, -800.0, 800.0, 1e308])
-    gradients = logistic_gradients(np.array([1, 0, 1, 0, 1]), margins)
-    probability = 1 / (1 + np.exp(-2.0))
-    assert gradients.first.tolist() == [
-        -FIRST_BOUND // 2, round(probability * FIRST_BOUND), -FIRST_BOUND, FIRST_BOUND, 0,
-    ]  # fmt: skip
-    assert gradients.second.tolist() == [
-        SECOND_BOUND, round(probability * (1 - probability) * FIRST_BOUND), 1, 1, 1,
-    ]  # fmt: skip
-    assert "array" not in repr(gradients)

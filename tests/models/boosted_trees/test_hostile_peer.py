@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cache
 
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.boosted_trees import active_party, passive_party
+from models.boosted_trees import active_party, passive_party, row_packing
 from models.boosted_trees.messages import (
     CandidateSums,
     ChosenSplits,
@@ -19,9 +20,13 @@ from models.boosted_trees.messages import (
     LeftRows,
     Membership,
     PaillierKey,
+    SampledRows,
+    TreesKept,
 )
+from models.boosted_trees.options import OneSideShares
+from models.boosted_trees.results import check_trees_kept
+from models.boosted_trees.row_packing import RowPacking
 from protocols.errors import LocalProtocolError, RemoteProtocolError
-from protocols.paillier import Packing
 from protocols.roles import Receive, ReceiveEach
 from protocols.wire import decode, encode
 from tests.drive import drive
@@ -33,7 +38,9 @@ from tests.models.boosted_trees.training import (
     options,
     train_federated,
     tree_roles,
+    uniform,
 )
+from tests.models.boosted_trees.transparent import transparent_key
 from tests.protocols.paillier.keys import SUITE, private_key, stream
 
 ROWS = 64
@@ -99,6 +106,75 @@ def _grow(party, inbound):
     return _feed(tree_roles(0, binned, labels, OPTIONS)[party], inbound)
 
 
+SHARES = OneSideShares(Decimal("0.4"), Decimal("0.3"))
+SAMPLED = options(depth=2, trees=4, one_side_sampling=SHARES, early_stopping_rounds=2)
+
+
+@cache
+def _sampled():
+    """As ``_honest``, of a tree with sampled rows, validation rows and many rows a ciphertext."""
+    tables, labels = made_case(160, passives=PASSIVES)
+    validation = uniform("validation", 160) < 0.25
+    binned = learn(tables, SAMPLED, validation)
+
+    def roles():
+        return tree_roles(
+            2, binned, labels, SAMPLED,
+            validation=validation, losses=(0.5, 0.6), key=transparent_key(),
+        )  # fmt: skip
+
+    _, transcript = drive(roles())
+    inbound = {
+        party: [(s, name, data) for s, to, name, data in transcript.messages if to == party]
+        for party in (ACTIVE, *PASSIVES)
+    }
+    return roles, inbound
+
+
+@pytest.fixture
+def many_rows(monkeypatch):
+    monkeypatch.setattr(row_packing, "FORWARD_COST", 10**7)
+
+
+@pytest.mark.usefixtures("many_rows")
+@pytest.mark.parametrize(
+    ("type_", "change"),
+    [
+        pytest.param(SampledRows, lambda m: SampledRows(m.rows + b"\0"), id="rows too long"),
+        pytest.param(SampledRows, lambda m: SampledRows(bytes(len(m.rows))), id="no rows"),
+        pytest.param(SampledRows, lambda m: SampledRows(b"\1" + m.rows[1:]), id="other count"),
+        pytest.param(TreesKept, lambda _: TreesKept(-1), id="fewer than no trees"),
+        pytest.param(TreesKept, lambda _: TreesKept(2), id="not waited long enough"),
+        pytest.param(TreesKept, lambda _: TreesKept(3), id="not waited at all"),
+        pytest.param(TreesKept, lambda _: TreesKept(4), id="trees there are not"),
+    ],
+)
+def test_passive_party_must_refuse_samples_and_ends_nobody_agreed(type_, change):
+    roles, inbound = _sampled()
+    messages = list(inbound["retailer"])
+    (at,) = [k for k, (_, name, _) in enumerate(messages) if name == type_.__name__]
+    honest = decode(messages[at][2], type_)
+    messages[at] = (ACTIVE, type_.__name__, encode(change(honest)))
+    with pytest.raises(RemoteProtocolError) as caught:
+        _feed(roles()["retailer"], messages)
+    assert caught.value.party == ACTIVE
+
+
+@pytest.mark.usefixtures("many_rows")
+def test_a_tree_that_is_not_the_last_must_not_end_a_model_with_it():
+    last = 3
+    for kept, tree, possible in (
+        (0, 0, True), (0, last, False), (1, last, False), (2, last, True), (4, last, True),
+        (5, last, False), (1, 2, True), (0, 2, True), (1, 1, False), (-1, 2, False),
+    ):  # fmt: skip
+        try:
+            check_trees_kept(kept, tree, SAMPLED)
+        except RemoteProtocolError:
+            assert not possible
+        else:
+            assert possible
+
+
 def _must_blame(party, type_, change, which=0):
     inbound, sender = _with(party, type_, change, which)
     with pytest.raises(RemoteProtocolError) as caught:
@@ -111,16 +187,16 @@ def test_recorded_messages_must_replay_to_the_same_halves():
     model = train_federated(tables, labels, OPTIONS, passives=PASSIVES).model
     assert _grow(ACTIVE, _honest()[ACTIVE]).half == model.active_half.trees[0]
     for party in PASSIVES:
-        assert _grow(party, _honest()[party]) == model.passive_halves[party].trees[0]
+        assert _grow(party, _honest()[party]).half == model.passive_halves[party].trees[0]
     assert {name for _, name, _ in _honest()[ACTIVE]} == {"CandidateSums", "LeftRows"}
 
 
 def _encrypted(value):
-    return PUBLIC.encode_ciphertexts(KEY.encrypt_many([value], stream(b"hostile")))
+    return PUBLIC.encode(KEY.encrypt([value], stream(b"hostile")))
 
 
-SLOT = Packing.for_magnitude(((ROWS * 2**16) + 1) << (ROWS * 2**14).bit_length(), PUBLIC)
-OFFSET = sum(1 << (at * SLOT.slot_bits + SLOT.slot_bits - 1) for at in range(SLOT.slots))
+SLOT = RowPacking(1, ((ROWS * 2**16) + 1) << (ROWS * 2**14).bit_length(), 2048)
+OFFSET = sum(1 << (at * SLOT.slot_bits + SLOT.slot_bits - 1) for at in range(SLOT.results))
 
 
 @pytest.mark.parametrize("which", [0, 1, 3])
@@ -156,7 +232,9 @@ def test_active_party_must_refuse_rows_that_lack_the_sums_claimed():
         bits = np.unpackbits(np.frombuffer(message.nodes[0], np.uint8), bitorder="little")
         first, last = np.flatnonzero(bits)[0], np.flatnonzero(bits == 0)[0]
         bits[[first, last]] = bits[[last, first]]
-        return LeftRows((np.packbits(bits, bitorder="little").tobytes(), *message.nodes[1:]))
+        return LeftRows(
+            (np.packbits(bits, bitorder="little").tobytes(), *message.nodes[1:]), message.others
+        )
 
     _must_blame(ACTIVE, LeftRows, swap)
 
@@ -164,12 +242,22 @@ def test_active_party_must_refuse_rows_that_lack_the_sums_claimed():
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda m: LeftRows(m.nodes[1:]), id="a node too few"),
-        pytest.param(lambda m: LeftRows((*m.nodes, m.nodes[0])), id="a node too many"),
-        pytest.param(lambda m: LeftRows((m.nodes[0] + b"\0", *m.nodes[1:])), id="too long"),
-        pytest.param(lambda m: LeftRows((b"", *m.nodes[1:])), id="empty"),
-        pytest.param(lambda m: LeftRows((bytes(len(m.nodes[0])), *m.nodes[1:])), id="no rows"),
-        pytest.param(lambda m: LeftRows((b"\xff" * len(m.nodes[0]), *m.nodes[1:])), id="all rows"),
+        pytest.param(lambda m: LeftRows(m.nodes[1:], m.others), id="a node too few"),
+        pytest.param(lambda m: LeftRows((*m.nodes, m.nodes[0]), m.others), id="a node too many"),
+        pytest.param(
+            lambda m: LeftRows((m.nodes[0] + b"\0", *m.nodes[1:]), m.others), id="too long"
+        ),
+        pytest.param(lambda m: LeftRows((b"", *m.nodes[1:]), m.others), id="empty"),
+        pytest.param(
+            lambda m: LeftRows((bytes(len(m.nodes[0])), *m.nodes[1:]), m.others), id="no rows"
+        ),
+        pytest.param(
+            lambda m: LeftRows((b"\xff" * len(m.nodes[0]), *m.nodes[1:]), m.others), id="all rows"
+        ),
+        pytest.param(lambda m: LeftRows(m.nodes, m.others[1:]), id="others of a node too few"),
+        pytest.param(
+            lambda m: LeftRows(m.nodes, (b"\0", *m.others[1:])), id="others there are not"
+        ),
     ],
 )
 def test_active_party_must_refuse_malformed_rows(change):
@@ -228,20 +316,34 @@ def test_passive_party_must_refuse_malformed_memberships(change):
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_bytes_in_any_place_must_end_in_blame_or_normally(data):
+    _fuzz_one(data, _honest(), _grow)
+
+
+@pytest.mark.usefixtures("many_rows")
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_any_bytes_of_a_sampled_tree_must_end_in_blame_or_normally(data):
+    roles, honest = _sampled()
+    _fuzz_one(data, honest, lambda party, inbound: _feed(roles()[party], inbound))
+
+
+def _fuzz_one(data, recorded, grow):
     party = data.draw(st.sampled_from((ACTIVE, *PASSIVES)))
-    inbound = list(_honest()[party])
+    inbound = list(recorded[party])
     at = data.draw(st.integers(0, len(inbound) - 1))
     sender, name, honest = inbound[at]
     drawn = st.one_of(
         st.binary(max_size=40),
-        st.sampled_from([d for _, _, d in _honest()[party]]),
+        st.sampled_from([d for _, _, d in recorded[party]]),
         st.integers(0, len(honest) - 1).map(
             lambda k: honest[:k] + bytes([honest[k] ^ 1]) + honest[k + 1 :]
         ),
     )
     inbound[at] = (sender, name, data.draw(drawn))
     try:
-        result = _grow(party, inbound)
+        result = grow(party, inbound)
     except RemoteProtocolError as error:
         blamed = error.party
     else:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
+from models.boosted_trees import row_packing
 from models.boosted_trees.messages import (
-    FRAME_ROWS,
+    FRAME_CIPHERTEXTS,
     CandidateSums,
     ChosenSplits,
     EncryptedGradients,
     GoLeft,
     LeftRows,
     Membership,
+    SampledRows,
+    TreesKept,
 )
-from models.boosted_trees.table import ColumnTable
+from models.boosted_trees.options import OneSideShares
+from models.table import ColumnTable
 from protocols.roles import Progress, Receive, ReceiveEach, Send
 from protocols.wire import decode, encode
 from tests.drive import drive
@@ -28,7 +34,9 @@ from tests.models.boosted_trees.training import (
     options,
     train_federated,
     tree_roles,
+    uniform,
 )
+from tests.models.boosted_trees.transparent import transparent_key
 from tests.protocols.paillier.keys import private_key
 
 RETAILER = PASSIVES[:1]
@@ -36,7 +44,7 @@ KEY = private_key()
 
 
 def _ciphertexts(data):
-    return KEY.public_key.decode_ciphertexts(data)
+    return KEY.public_key.decode(data)
 
 
 def _twin_columns():
@@ -55,14 +63,14 @@ def test_replies_must_not_repeat_a_ciphertext_nor_follow_from_what_was_received(
         tables, labels, options(bins=2, depth=3, trees=2), passives=RETAILER
     )
     replies = [decode(data, CandidateSums).ciphertexts for data in federated.sent("CandidateSums")]
-    ciphertexts = [c for reply in replies for c in _ciphertexts(reply)]
+    ciphertexts = [c for reply in replies for c in _ciphertexts(reply).integers()]
     assert len(ciphertexts) >= 6
     assert len(set(ciphertexts)) == len(ciphertexts)
 
     # The same gradients, bytes for bytes, answered with another seed: no ciphertext twice.
     other = _replay_passive(tables, labels, federated.transcripts[0], number=1)
     assert len(other) == len([d for d in federated.transcripts[0].messages if d[2] == SUMS])
-    assert not set(ciphertexts) & {c for reply in other for c in _ciphertexts(reply)}
+    assert not set(ciphertexts) & {c for reply in other for c in _ciphertexts(reply).integers()}
 
 
 SUMS = CandidateSums.__name__
@@ -93,21 +101,24 @@ def _root_sums(number):
     binned = learn(tables, options())
     _, transcript = drive(tree_roles(0, binned, labels, options(depth=1), number=number))
     (reply,) = [data for _, _, name, data in transcript.messages if name == SUMS]
-    return KEY.decrypt_many(_ciphertexts(decode(reply, CandidateSums).ciphertexts))
+    return KEY.decrypt(_ciphertexts(decode(reply, CandidateSums).ciphertexts))
 
 
-def test_candidates_must_come_in_another_order_for_another_seed():
+@pytest.mark.parametrize("forward_cost", [0, 10**7])
+def test_candidates_must_come_in_another_order_for_another_seed(monkeypatch, forward_cost):
+    monkeypatch.setattr(row_packing, "FORWARD_COST", forward_cost)
     one, same, two = _root_sums(0), _root_sums(0), _root_sums(1)
     assert one == same
-    assert one != two
-
-    def slots(plaintexts):
-        # 120 rows: 21 bits for the second sum, one more than 24 for the first.
-        width = ((120 * 2**16 + 1) << 21).bit_length() + 1
-        joined = sum(int(p) << at * (2047 // width) * width for at, p in enumerate(plaintexts))
-        return [joined >> at * width & (1 << width) - 1 for at in range(2047 // width)]
-
-    assert sorted(slots(one)) == sorted(slots(two))
+    # 120 rows: 21 bits for the second sum, one more than 24 for the first.
+    opts = options(depth=1)
+    packing = row_packing.choose(
+        row_packing.RowEncoding.of(120, opts), opts, passive_columns=4, key_bits=2048
+    )
+    assert packing.slot_bits == ((120 * 2**16 + 1) << 21).bit_length() + 1
+    assert (packing.rows == 1) == (forward_cost == 0)
+    sums = [[s for each in run for s in packing.unpack(each)] for run in (one, two)]
+    assert sums[0] != sums[1]
+    assert sorted(sums[0]) == sorted(sums[1])
 
 
 def test_a_tree_of_the_active_party_alone_must_send_nothing():
@@ -119,6 +130,46 @@ def test_a_tree_of_the_active_party_alone_must_send_nothing():
     assert {name for _, _, name, _ in second.messages} == {
         m.__name__ for m in (EncryptedGradients, CandidateSums, ChosenSplits, LeftRows, Membership)
     }
+
+
+def test_sampling_and_stopping_must_add_the_messages_they_need_and_no_others():
+    tables, labels = made_case(200, passives=PASSIVES)
+    validation = uniform("validation", 200) < 0.25
+    usual = {m.__name__ for m in (EncryptedGradients, CandidateSums, ChosenSplits, LeftRows)}
+    usual.add(Membership.__name__)
+    shares = OneSideShares(Decimal("0.3"), Decimal("0.3"))
+    for changes, mask, more in (
+        ({}, None, set()),
+        ({"row_sample": Decimal("0.5")}, None, set()),
+        ({"one_side_sampling": shares}, None, {SampledRows.__name__}),
+        ({"early_stopping_rounds": 1}, validation, {TreesKept.__name__}),
+    ):
+        federated = train_federated(
+            tables, labels, options(trees=1, **changes),
+            passives=PASSIVES, validation=mask, key=transparent_key(),
+        )  # fmt: skip
+        messages = federated.transcripts[0].messages
+        assert {name for _, _, name, _ in messages} == usual | more
+        for name in more:
+            assert {(s, r) for s, r, n, _ in messages if n == name} == {
+                (ACTIVE, party) for party in PASSIVES
+            }
+
+
+@pytest.mark.parametrize("changes", [{"row_sample": Decimal("0.5")}, {"early_stopping_rounds": 1}])
+def test_rows_outside_the_bag_must_stay_out_of_memberships(changes):
+    tables, labels = made_case(200, passives=RETAILER)
+    validation = uniform("validation", 200) < 0.25 if "row_sample" not in changes else None
+    federated = train_federated(
+        tables, labels, options(trees=1, depth=3, **changes),
+        passives=RETAILER, validation=validation, key=transparent_key(),
+    )  # fmt: skip
+    bag = 100 if validation is None else int((~validation).sum())
+    memberships = [decode(data, Membership) for data in federated.sent("Membership")]
+    assert memberships
+    assert [len(bitmap) for bitmap in memberships[0].nodes] == [-(-bag // 8)]
+    for data in federated.sent("LeftRows"):
+        assert {len(bitmap) for bitmap in decode(data, LeftRows).others} == {-(-(200 - bag) // 8)}
 
 
 def test_rows_of_the_last_level_must_stay_with_the_splitting_party():
@@ -145,17 +196,21 @@ def test_evaluation_must_send_bits_of_the_passive_partys_splits_only():
         assert [len(bitmap) for bitmap in bits] == [13] * len(tree.splits)
 
 
-@pytest.mark.parametrize("rows", [FRAME_ROWS - 1, FRAME_ROWS, FRAME_ROWS + 1])
-def test_gradients_must_travel_in_frames_with_progress_between(rows):
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_gradients_must_travel_in_frames_with_progress_between(monkeypatch, more):
+    monkeypatch.setattr(row_packing, "FORWARD_COST", 0)  # one row a ciphertext
+    rows = FRAME_CIPHERTEXTS + more
     amount = numeric("amount", rows)
     tables = {ACTIVE: ColumnTable((), rows), "retailer": ColumnTable((amount,), rows)}
     labels = (amount.values + numeric("noise", rows).values > 9).astype(np.uint8)
     opts = options(depth=1, trees=1, bins=4)
-    transcript = train_federated(tables, labels, opts, passives=RETAILER).transcripts[0]
+    transcript = train_federated(
+        tables, labels, opts, passives=RETAILER, key=transparent_key()
+    ).transcripts[0]
     frames = [data for _, _, name, data in transcript.messages if name == "EncryptedGradients"]
     sizes = [len(decode(data, EncryptedGradients).ciphertexts) // 512 for data in frames]
     assert sum(sizes) == rows
-    assert sizes[:-1] == [FRAME_ROWS] * (len(sizes) - 1)
+    assert sizes[:-1] == [FRAME_CIPHERTEXTS] * (len(sizes) - 1)
     steps = {p.step for p in transcript.progress}
     assert steps == {
         "encrypt gradients", "receive gradients", "sum gradients", "pack sums", "decrypt sums",

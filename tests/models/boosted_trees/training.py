@@ -8,16 +8,17 @@ import numpy as np
 
 from models.boosted_trees import active_party, passive_party
 from models.boosted_trees.binning import learn_binning
-from models.boosted_trees.clear import ClearModel
-from models.boosted_trees.gradients import base_score, initial_margins
-from models.boosted_trees.model import ActiveModel, PassiveModel
+from models.boosted_trees.clear import ClearModel, Sampling
 from models.boosted_trees.options import TreeOptions
-from models.boosted_trees.table import Column, ColumnTable
+from models.boosted_trees.results import active_model, initial_margins, passive_model
+from models.boosted_trees.sampling import training_mask
+from models.table import Column, ColumnTable
 from tests.drive import Transcript, drive
 from tests.protocols.paillier.keys import SUITE, private_key, stream
 
 ACTIVE = "bank"
 PASSIVES = ("retailer", "telecom")
+SAMPLING_SEED = SUITE.hash(b"what the parties signed")
 
 
 def options(**changes):
@@ -51,7 +52,7 @@ def categorical(name, rows, levels, number=0, missing=0.0):
     return Column(name, "categorical", values)
 
 
-def made_case(rows, *, passives, number=0):
+def made_case(rows, *, passives, number=0, objective="binary"):
     """Tables with every kind of column, and labels that depend on all parties' columns."""
     tables = {}
     signal = 3 * uniform("noise", rows, number)
@@ -65,8 +66,12 @@ def made_case(rows, *, passives, number=0):
         tables[party] = ColumnTable(columns, rows)
         signal = signal + columns[0].values / 5 - np.nan_to_num(columns[1].values, nan=-3) / 4
         signal = signal + 2 * (columns[2].values == "b")
-    labels = (signal > np.quantile(signal, 0.6)).astype(np.uint8)
-    return tables, labels
+    if objective == "regression":
+        return tables, 1000.0 * np.exp(signal / 3)
+    if objective == "multiclass":
+        cuts = np.quantile(signal, [0.5, 0.8])
+        return tables, np.searchsorted(cuts, signal).astype(np.uint8)
+    return tables, (signal > np.quantile(signal, 0.6)).astype(np.uint8)
 
 
 @dataclass
@@ -85,59 +90,80 @@ def seed(party, tree, number=0):
     return SUITE.hash(f"{party}/{tree}/{number}".encode())
 
 
-def tree_roles(tree, binned, labels, opts, *, margins=None, number=0):
+def sampling(number=0):
+    """What the trees in the clear must be told to draw the rows of a federated run."""
+    return Sampling(SUITE, SAMPLING_SEED, lambda tree: seed(ACTIVE, tree, number))
+
+
+def tree_roles(
+    tree, binned, labels, opts, *, margins=None, number=0, validation=None, losses=(), key=None
+):
     """The roles of one tree, by party; of the first one if there are no ``margins``."""
-    key = private_key()
+    key = key or private_key()
     passives = tuple(party for party in binned if party != ACTIVE)
     if margins is None:
-        margins = initial_margins(labels)
+        margins = initial_margins(labels, opts, validation)
+    agreed = {
+        "tree": tree,
+        "options": opts,
+        "passive_columns": max((len(binned[p].codes) for p in passives), default=0),
+        "suite": SUITE,
+        "sampling_seed": SAMPLING_SEED,
+        "validation": validation,
+    }
     roles = {
         ACTIVE: active_party.grow_tree(
-            tree=tree,
+            **agreed,
             binned=binned[ACTIVE],
             labels=labels,
             margins=margins,
-            options=opts,
             passives=passives,
             private_key=key,
-            suite=SUITE,
             seed=seed(ACTIVE, tree, number),
+            losses=losses,
         )
     }
     for party in passives:
         roles[party] = passive_party.grow_tree(
-            tree=tree,
+            **agreed,
             binned=binned[party],
-            options=opts,
             active=ACTIVE,
             public_key=key.public_key,
-            suite=SUITE,
             seed=seed(party, tree, number),
         )
     return roles
 
 
-def learn(tables, opts):
-    return {p: learn_binning(table, opts.bins).apply(table) for p, table in tables.items()}
+def learn(tables, opts, validation=None):
+    binned = {}
+    for party, table in tables.items():
+        rows = np.flatnonzero(training_mask(validation, table.rows))
+        binned[party] = learn_binning(table.take(rows), opts.bins).apply(table)
+    return binned
 
 
-def train_federated(tables, labels, opts, *, passives, number=0):
-    binned = learn(tables, opts)
-    margins = initial_margins(labels)
-    halves = {party: [] for party in tables}
+def train_federated(tables, labels, opts, *, passives, number=0, validation=None, key=None):
+    binned = learn(tables, opts, validation)
+    margins, losses = initial_margins(labels, opts, validation), ()
+    results = {party: [] for party in tables}
     transcripts = []
     for tree in range(opts.trees):
-        roles = tree_roles(tree, binned, labels, opts, margins=margins, number=number)
-        results, transcript = drive(roles)
-        margins = results[ACTIVE].margins
-        halves[ACTIVE].append(results[ACTIVE].half)
-        for party in passives:
-            halves[party].append(results[party])
+        roles = tree_roles(
+            tree, binned, labels, opts,
+            margins=margins, number=number, validation=validation, losses=losses, key=key,
+        )  # fmt: skip
+        done, transcript = drive(roles)
         transcripts.append(transcript)
+        for party, result in done.items():
+            results[party].append(type(result).from_bytes(result.to_bytes()))
+        margins, losses = done[ACTIVE].margins, done[ACTIVE].losses
+        assert {result.kept for result in done.values()} == {done[ACTIVE].kept}
+        if done[ACTIVE].stopped:
+            break
     model = ClearModel(
         ACTIVE,
-        ActiveModel(base_score(labels), binned[ACTIVE].binning, tuple(halves[ACTIVE])),
-        {p: PassiveModel(binned[p].binning, tuple(halves[p])) for p in passives},
+        active_model(binned[ACTIVE].binning, labels, opts, results[ACTIVE], validation),
+        {p: passive_model(binned[p].binning, results[p]) for p in passives},
     )
     return Federated(model, margins, transcripts)
 

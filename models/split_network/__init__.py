@@ -1,0 +1,1 @@
+"""A neural network cut between the parties, trained on randomised labels (SPEC.md)."""

@@ -1,0 +1,1 @@
+"""Attackers of the vertical models, measured with and without each protection."""

@@ -1,0 +1,1 @@
+"""Scores for new customers, from the model a finished run trained."""
