@@ -255,7 +255,8 @@ _TYPES: Final[tuple[EventType, ...]] = (
     _type(
         "comparison.pooled",
         "For comparison, in a simulation only, a model was trained on all tables in one place.",
-        details=_QUALITY + " auc_joint ks_joint auc_pooled ks_pooled split parties",
+        details=_QUALITY
+        + " auc_joint ks_joint auc_pooled ks_pooled rmse_pooled accuracy_pooled split parties",
         counts="rows held_out train positives",
     ),
     _type(

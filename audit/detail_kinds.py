@@ -96,7 +96,7 @@ DETAIL_KINDS: Final[Mapping[str, Kind]] = {
     **_keys(
         _DECIMAL_KIND,
         "auc ks brier log_loss learning_rate l2 epsilon delta auc_alone ks_alone "
-        "rmse_alone rmse_joint accuracy_alone accuracy_joint "
+        "rmse_alone rmse_joint rmse_pooled accuracy_alone accuracy_joint accuracy_pooled "
         "auc_joint ks_joint auc_pooled ks_pooled auc_low auc_high ks_low ks_high",
     ),
     **_keys(_FLAG_KIND, "protections_on first_tree_active_only dp_used redacted resumed"),

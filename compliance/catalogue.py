@@ -81,6 +81,10 @@ class Policy(_Entry, frozen=True):
 
     minimum_cohort: int
     """Smallest intersection opened on real data; a party may ask for more, never for less."""
+    minimum_cell: int
+    """Fewest customers of a split's side, or of a class in a scorecard's bin, on real data."""
+    label_epsilon: str
+    """Largest epsilon of private labels that needs nobody's approval; a decimal."""
     retention_usual_days: RetentionDays
     """Longer than this is allowed on condition that the reason is written down."""
     retention_longest_days: RetentionDays

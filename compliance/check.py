@@ -16,6 +16,7 @@ from compliance.gates import (
     g10_minimum_cohort,
     g15_sector,
     g16_retention,
+    g17_protections,
     g22_four_eyes,
 )
 from protocols.session.job_spec import JobSpec
@@ -27,6 +28,7 @@ GATES: dict[str, Gate] = {
     g10_minimum_cohort.GATE: g10_minimum_cohort.decide,
     g15_sector.GATE: g15_sector.decide,
     g16_retention.GATE: g16_retention.decide,
+    g17_protections.GATE: g17_protections.decide,
     g22_four_eyes.GATE: g22_four_eyes.decide,
 }
 """Every gate of this release, in the order it runs."""

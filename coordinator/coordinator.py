@@ -202,15 +202,18 @@ class Coordinator:
         return app
 
     def record_pooled_comparison(
-        self, spec: JobSpec, *, auc: str, train: int, held_out: int
+        self, spec: JobSpec, *, train: int, held_out: int, **measured: str
     ) -> None:
-        """Record that a simulation joined both tables in the clear to compare."""
+        """Record that a simulation joined both tables in the clear to compare.
+
+        ``measured`` has a decimal by measure: ``auc``, ``rmse`` or ``accuracy``.
+        """
         with transaction(self.engine) as connection:
             self._event(
                 connection,
                 spec,
                 "comparison.pooled",
-                details={"auc_pooled": auc},
+                details={f"{measure}_pooled": value for measure, value in measured.items()},
                 counts={"train": train, "held_out": held_out},
             )
             self._checkpoint(connection)

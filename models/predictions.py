@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ class Predictions:
 
     margins: Floats = field(repr=False)
     contributions: Mapping[str, Floats] = field(default_factory=dict, repr=False)
-    """For each of the active party's own columns, what it adds to each row's margin."""
+    """For each of the active party's own columns, what it adds to the margins; their shape."""
     peer_contributions: Mapping[PartyId, Floats] = field(default_factory=dict, repr=False)
     """For each passive party, what all its columns add together."""
 
@@ -51,13 +52,13 @@ class Predictions:
     def from_bytes(cls, data: bytes) -> Predictions:
         """Return what :meth:`to_bytes` wrote; raises ``DecodeError``."""
         encoded = decode(data, _Encoded)
-        margins = _floats(encoded.margins)
-        if len(encoded.shape) not in (1, 2) or int(np.prod(encoded.shape)) != margins.size:
-            raise DecodeError("margins do not fill their shape")
+        shape = encoded.shape
+        if len(shape) not in (1, 2) or min(shape) < 0:
+            raise DecodeError("margins have one or two dimensions")
         return cls(
-            margins.reshape(encoded.shape),
-            {name: _floats(values) for name, values in encoded.contributions},
-            {party: _floats(values) for party, values in encoded.peer_contributions},
+            _floats(encoded.margins, shape),
+            {name: _floats(values, shape) for name, values in encoded.contributions},
+            {party: _floats(values, shape) for party, values in encoded.peer_contributions},
         )
 
 
@@ -72,10 +73,10 @@ def _bytes(values: Floats) -> bytes:
     return values.astype("<f8").tobytes()
 
 
-def _floats(data: bytes) -> Floats:
-    if len(data) % 8:
-        raise DecodeError("numbers do not fill their bytes")
-    values = np.frombuffer(data, "<f8").astype(np.float64)
+def _floats(data: bytes, shape: tuple[int, ...]) -> Floats:
+    if len(data) != 8 * math.prod(shape):
+        raise DecodeError("numbers do not fill their shape")
+    values = np.frombuffer(data, "<f8").astype(np.float64).reshape(shape)
     if not np.isfinite(values).all():
         raise DecodeError("a number is not finite")
     return values

@@ -64,6 +64,11 @@ class LabelRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.above is not None and not math.isfinite(self.above):
             raise ValueError("`above` must be a finite number")
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether a row's label is 0 or 1."""
+        return self.equals is not None or self.above is not None
+
 
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the node knows of a dataset; kept on the node, the path is never sent."""

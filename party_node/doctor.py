@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 import time
+from functools import partial
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -12,6 +15,7 @@ from rich.text import Text
 
 from party_node import kernel_cache
 from party_node.errors import NodeError
+from protocols.errors import LocalProtocolError
 
 
 def doctor() -> None:
@@ -19,13 +23,14 @@ def doctor() -> None:
     cache = kernel_cache.prepare()
     from party_node.psi.rehearsal import PROTOCOLS, rehearse  # noqa: PLC0415
     from protocols.kernels import cpu  # noqa: PLC0415
+    from protocols.paillier import rehearse as rehearse_paillier  # noqa: PLC0415
     from protocols.suite import get_suite  # noqa: PLC0415
 
     console = Console(highlight=False)
     cores = len(os.sched_getaffinity(0))
     console.print(Text(f"Python {platform.python_version()}, {cores} cores"))
     for name, wanted in (
-        ("AVX-512 IFMA (curves)", cpu.IFMA),
+        ("AVX-512 IFMA (curves, Paillier)", cpu.IFMA),
         ("VAES (AES)", cpu.VAES),
         ("GFNI (SM4)", cpu.GFNI),
         ("carry-less multiplication", cpu.CLMUL),
@@ -36,17 +41,24 @@ def doctor() -> None:
     for suite_name in ("gm", "intl"):
         for kernels in ("auto", "portable"):
             suite = get_suite(suite_name, kernels)
-            for protocol in PROTOCOLS:
+            trials: dict[str, Any] = {
+                protocol: partial(rehearse, suite, protocol) for protocol in PROTOCOLS
+            }
+            stream = suite.stream(secrets.token_bytes(32), b"rehearsal")
+            trials["paillier"] = partial(rehearse_paillier, suite, stream)
+            for protocol, tried in trials.items():
                 started = time.monotonic()
                 try:
                     with console.status(f"{suite_name} {protocol} ..."):
-                        rehearse(suite, protocol)
+                        tried()
                     verdict = "right"
                 except NodeError as error:
                     verdict, failed = f"WRONG: {error.message}", True
+                except LocalProtocolError as error:
+                    verdict, failed = f"WRONG: {error}", True
                 console.print(
                     Text(
-                        f"  {suite_name:4} {protocol:5} {suite.kernels:8} {verdict}, "
+                        f"  {suite_name:4} {protocol:8} {suite.kernels:8} {verdict}, "
                         f"{time.monotonic() - started:.1f} s"
                     )
                 )

@@ -97,8 +97,23 @@ class QualityProfile(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
 
+def _yes_or_no(registration: Registration, dataset: Dataset) -> Labels | None:
+    """Return a label of 0 and 1 to look for disguises of: of several classes the commonest
+    against the others, of a number above the median or not.
+    """
+    labels = dataset.labels
+    if registration.label is None or labels is None or registration.label.is_binary:
+        return labels
+    if registration.label.number:
+        told = labels > np.median(labels) if len(labels) else labels
+    else:
+        told = labels == np.bincount(labels).argmax() if len(labels) else labels
+    return told.astype(np.uint8)
+
+
 def profile(registration: Registration, dataset: Dataset) -> QualityProfile:
     """Return the profile of what ``read_dataset`` read as ``registration`` says."""
+    labels = _yes_or_no(registration, dataset)
     return QualityProfile(
         dataset=registration.name,
         rows_in_file=dataset.rows_in_file,
@@ -108,14 +123,14 @@ def profile(registration: Registration, dataset: Dataset) -> QualityProfile:
         respelled=dataset.respelled,
         label=_label_quality(registration, dataset),
         columns=tuple(
-            _column_quality(column, terms.kind, dataset)
+            _column_quality(column, terms.kind, dataset, labels)
             for terms, column in zip(registration.columns, dataset.registered.columns, strict=True)
         ),
     )
 
 
 def _label_quality(registration: Registration, dataset: Dataset) -> LabelQuality | None:
-    if registration.label is None or dataset.labels is None:
+    if registration.label is None or dataset.labels is None or not registration.label.is_binary:
         return None
     rows, positives = len(dataset.labels), int(dataset.labels.sum())
     fewer = min(positives, rows - positives)
@@ -135,7 +150,9 @@ def _label_quality(registration: Registration, dataset: Dataset) -> LabelQuality
     )
 
 
-def _column_quality(column: Column, kind: ColumnKind, dataset: Dataset) -> ColumnQuality:
+def _column_quality(
+    column: Column, kind: ColumnKind, dataset: Dataset, labels: Labels | None
+) -> ColumnQuality:
     codes, distinct = _coded(column)
     missing = codes < 0
     present = len(codes) - int(missing.sum())
@@ -158,10 +175,10 @@ def _column_quality(column: Column, kind: ColumnKind, dataset: Dataset) -> Colum
         warnings.append("mostly_missing")
     if like_an_identifier:
         warnings.append("like_an_identifier")
-    if dataset.labels is not None:
-        if _looks_like(dataset.labels, column, codes, distinct):
+    if labels is not None:
+        if _looks_like(labels, column, codes, distinct):
             warnings.append("looks_like_the_label")
-        if _tells_by_missing(dataset.labels, missing):
+        if _tells_by_missing(labels, missing):
             warnings.append("missingness_predicts_the_label")
     return ColumnQuality(
         name=column.name,

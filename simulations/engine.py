@@ -19,6 +19,8 @@ from flwr.server.superlink.fleet.vce import vce_api
 from flwr.serverapp import ServerApp
 from flwr.simulation import run_simulation
 
+from party_node import kernel_cache
+
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 
 
@@ -29,6 +31,7 @@ class EngineError(Exception):
 def run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
     """Run both apps with one actor for each party; returns when the ServerApp has ended."""
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    kernel_cache.prepare()  # the actors inherit it
     threads = max(1, (os.cpu_count() or 1) // parties)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))

@@ -104,7 +104,7 @@ class TreeTable(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="boost
     bins: int = 32
     learning_rate: Decimal = Decimal("0.2")
     l2: Decimal = Decimal("1")
-    minimum_bin_count: int = 10
+    minimum_bin_count: int = 20
     first_tree_active_only: bool = True
     class_weights: Literal["none", "balanced"] = "none"
     row_sample: Decimal = Decimal("1")
@@ -120,12 +120,12 @@ class ScorecardTable(_Strict, frozen=True, kw_only=True, tag_field="kind", tag="
     """``[model]`` of kind ``scorecard``: points for bins, by logistic regression on shares."""
 
     bins: int = 10
-    minimum_class_count: int = 10
+    minimum_class_count: int = 20
     monotone: bool = True
     minimum_information_value: Decimal = Decimal("0.02")
     maximum_correlation: Decimal = Decimal("0.9")
-    epochs: int = 5
-    batch_rows: int = 1024
+    epochs: int = 4
+    batch_rows: int = 8192
     learning_rate: Decimal = Decimal("0.5")
     l2: Decimal = Decimal("0.001")
     sigmoid: Literal["linear", "cubic"] = "linear"
@@ -146,7 +146,7 @@ class SplitNetworkTable(_Strict, frozen=True, kw_only=True, tag_field="kind", ta
     batch_rows: int = 128
     learning_rate: Decimal = Decimal("0.01")
     weight_decay: Decimal = Decimal("0.0001")
-    label_epsilon: Decimal = Decimal("2")
+    label_epsilon: Decimal = Decimal("1")
 
 
 ModelTable: TypeAlias = TreeTable | ScorecardTable | SplitNetworkTable

@@ -15,7 +15,7 @@ from models.boosted_trees.options import TreeOptions
 SMALLER_SHARE = 4
 """A split's smaller child is expected to have one in so many of its rows.
 
-On the tables of SPEC.md §1 the mean share was 0.16 to 0.31, at every level.
+On the table of SPEC.md §1 and on a made one its mean was 0.16 to 0.31, level by level.
 """
 
 

@@ -44,6 +44,8 @@ class Target:
         """
         if labels.shape != training.shape or not len(labels) <= MAX_ROWS:
             raise LocalProtocolError("there must be one label per row")
+        if options.early_stopping_rounds and training.all():
+            raise LocalProtocolError("early stopping needs validation rows; none are set aside")
         if options.objective == "regression":
             return cls._of_numbers(labels, training)
         return cls._of_classes(labels, training, options)

@@ -1,1 +1,1 @@
-"""A points table: logistic regression over the weight of evidence of each party's bins."""
+"""A points table: logistic regression over each party's weights of evidence (SPEC.md)."""

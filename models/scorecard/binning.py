@@ -203,8 +203,8 @@ def _bin_sums(
     parts = [key.zeros(0)]
     for column in columns:
         positions, offsets = packing.segments(column.codes, len(column.joined))
-        parts.append(packing.align(labels.sums(positions, offsets), key))
-    return Ciphertexts.join(parts)
+        parts.append(labels.sums(positions, offsets))
+    return packing.align(Ciphertexts.join(parts), key)
 
 
 def _joined_sums(

@@ -75,6 +75,7 @@ def training_cost(
             {active: cubes, passive: cubes},
             {active: stages[0][1], passive: stages[1][1]},
         ),
+        calls={active: batch.calls(sides[0]), passive: batch.calls(sides[1])},
     )
 
 
@@ -117,6 +118,10 @@ class _Wire:
         full, rest = divmod(ciphertexts, FRAME_CIPHERTEXTS)
         self.add(name, times * full, FRAME_CIPHERTEXTS * self._unit)
         self.add(name, times * bool(rest), rest * self._unit)
+
+
+def _frames(ciphertexts: int) -> int:
+    return -(-ciphertexts // FRAME_CIPHERTEXTS)
 
 
 @dataclass(frozen=True)
@@ -239,6 +244,27 @@ class _Batch:
             "decryptions": answers,
         }
         return self._times(counts, 1)
+
+    def calls(self, side: _Training) -> Operations:
+        """Return how many calls a party's work takes; frames are calls of their own."""
+        slots = predictor_slots(self._fixed, len(side.own), self._key_bits).slots
+        answers = _frames(-(-self._rows // slots))
+        weights, residuals = _frames(len(side.peer) * (slots + 1)), _frames(self._residuals(side))
+        shifts = gradient_packing(self._fixed, len(side.own), self._key_bits).rows - 1
+        counts: Counter[Operation] = Counter()
+        counts["encryptions"] = weights + residuals
+        counts["encodings"] = counts["decodings"] = weights + residuals + answers + 1
+        counts["factor_bits"] = 3
+        counts["preparations"] = 3 + residuals
+        counts["additions"] = answers + 3
+        counts["squarings"] = shifts
+        counts["products"] = answers + shifts + 1
+        counts["rerandomisations"] = counts["decryptions"] = answers + 1
+        if self._fixed.sigmoid == "cubic":
+            powers = _frames(2 * -(-self._rows // 2))
+            counts.update({"encryptions": powers, "factor_bits": powers, "preparations": powers})
+            counts.update({"additions": 1, "products": 1, "rerandomisations": 1, "decryptions": 1})
+        return {kind: self._steps * count for kind, count in counts.items()}
 
     def add_messages(self, side: _Training, wire: _Wire) -> None:
         """Add the messages one party sends."""

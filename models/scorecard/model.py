@@ -240,9 +240,14 @@ def _from_bytes(
     file = model_file.decode(data, kind=KIND, role=role)
     try:
         facts = msgspec.convert(dict(file.facts), _Facts)
+        shape = (len(facts.columns),)
+        values = file.array("information_values", "f8", shape).tolist()
+        coefficients = file.array("coefficients", "f8", shape).tolist()
         columns = tuple(
-            _card_column(file, at, named, levels)
-            for at, (named, levels) in enumerate(zip(facts.columns, facts.levels, strict=True))
+            _card_column(file, at, *each)
+            for at, each in enumerate(
+                zip(facts.columns, facts.levels, values, coefficients, strict=True)
+            )
         )
         values = file.array("left_out_values", "f8", (len(facts.left_out),)).tolist()
         left_out = tuple(
@@ -258,16 +263,18 @@ def _from_bytes(
     return facts.scale, columns, left_out, file
 
 
-def _card_column(file: ModelFile, at: int, named: _Named, levels: _Levels) -> CardColumn:
+def _card_column(
+    file: ModelFile, at: int, named: _Named, levels: _Levels, *numbers: float
+) -> CardColumn:
+    value, coefficient = numbers
     edges = tuple(file.array(f"edges.{at}", "f8", (None,)).tolist())
     bins = ColumnBins(named.name, named.kind, edges, levels.levels, levels.other)
     listed = {
         part: tuple(file.array(f"{part}.{at}", "i8", (None,)).tolist())
         for part in ("groups", "rows", "evidence", "points")
     }
-    value = float(file.array("information_values", "f8", (None,))[at])
     evidence = EvidenceColumn(bins, listed["groups"], listed["rows"], listed["evidence"], value)
     points = listed["points"]
     if len(points) != len(evidence.rows) or max(map(abs, points)) > LARGEST_POINTS:
         raise ValueError("every bin needs its points")
-    return CardColumn(evidence, float(file.array("coefficients", "f8", (None,))[at]), points)
+    return CardColumn(evidence, coefficient, points)

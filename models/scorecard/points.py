@@ -20,6 +20,7 @@ PARTIAL_FRACTION = 6
 NEWTON_STEPS = 50
 LARGEST_SLOPE = 64.0
 LARGEST_SUM = (1 << 31) - 1
+LARGEST_PREDICTOR = 1024
 
 
 def opened_coefficients(own: Whole, peer: Whole, ring: int, steps: int) -> list[float]:
@@ -98,13 +99,16 @@ def intercept_points(intercept: float, scale: Scale) -> int:
 
 def partial_to_bytes(predictors: Floats) -> bytes:
     """Return predictors in units of 2^-6, little-endian int32."""
-    return points_to_bytes(np.rint(np.ldexp(predictors, PARTIAL_FRACTION)).astype(np.int64))
+    limited = np.clip(predictors, -LARGEST_PREDICTOR, LARGEST_PREDICTOR)
+    return points_to_bytes(np.rint(np.ldexp(limited, PARTIAL_FRACTION)).astype(np.int64))
 
 
 def partial_from_bytes(data: bytes, rows: int) -> Floats:
     """Return what :func:`partial_to_bytes` wrote; raises :class:`DecodeError`."""
-    units = points_from_bytes(data, rows).astype(np.float64)
-    return np.ldexp(units, -PARTIAL_FRACTION)
+    predictors: Floats = np.ldexp(points_from_bytes(data, rows).astype(float), -PARTIAL_FRACTION)
+    if rows and np.abs(predictors).max() > LARGEST_PREDICTOR:
+        raise DecodeError("predictors that no coefficients give")
+    return predictors
 
 
 def points_to_bytes(points: npt.NDArray[np.int64]) -> bytes:

@@ -222,11 +222,8 @@ class ScorecardLearner(Learner):
     # -- what is said of a half ---------------------------------------------------------------
 
     def importance(self, half: bytes) -> dict[str, Any]:
-        """Return the range of points of each own column: what it can move a score by."""
-        points: dict[str, list[int]] = {}
-        for card in self._half(half).columns:
-            points[card.evidence.name] = list(card.points)
-        return {"columns": {name: float(max(p) - min(p)) for name, p in points.items()}}
+        """Return the spread of each own column: what it can move the log odds by."""
+        return {"columns": self._half(half).importance()}
 
     def readable(self, half: bytes) -> list[dict[str, Any]]:
         """Return the half as points per bin."""
@@ -260,7 +257,11 @@ class ScorecardLearner(Learner):
                 "own-coefficients",
                 "the-peers-part-of-each-training-score",
             ]
-        return ["weight-of-evidence-of-own-bins", "own-coefficients"]
+        return [
+            "weight-of-evidence-of-own-bins",
+            "class-counts-of-own-bins-above-the-floor",
+            "own-coefficients",
+        ]
 
 
 def _plain(row: TableRow) -> dict[str, Any]:

@@ -406,7 +406,7 @@ class WideModulus:
         return np.concatenate(constants)
 
     def _map(self, pairs: Pairs, kernel: Callable[..., None], *others: Any, each: int = 1) -> Pairs:
-        """Return what ``kernel`` makes of the rows and of ``others``, by ``each`` products a row."""
+        """Return what ``kernel`` makes of the rows and ``others``, by ``each`` products a row."""
         out = memory(len(pairs), 2, self.width)
 
         def compute(start: int, stop: int) -> None:

@@ -79,7 +79,7 @@ def _print(results: list[Result]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDE)
-    for attack, group in groupby(results, key=lambda result: result.attack):
+    for attack in dict.fromkeys(result.attack for result in results):
         table = Table(
             title=f"{attack.name}: {attack.attacker} against {attack.target} ({attack.model})",
             caption=f"{attack.method}. Figures: {attack.measure}. Baseline: {attack.baseline}. "
@@ -89,7 +89,7 @@ def _print(results: list[Result]) -> None:
         )
         for heading in ("protection", "baseline", "without", "with", "difference"):
             table.add_column(heading)
-        rows = list(group)
+        rows = [result for result in results if result.attack == attack]
         for data, of_data in groupby(rows, key=lambda result: result.data):
             table.add_section()
             table.add_row(f"[bold]{data}[/bold]")

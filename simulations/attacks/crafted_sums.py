@@ -97,7 +97,7 @@ def run(plan: Plan) -> Iterator[Result]:
         found: list[dict[str, float]] = []
         for seed in plan.each_seed(f"crafted sums of {data}"):
             found.append(successes(draw(data, count, seed), seed))
-        for attack, protection, without, without_is, protected, with_is in _COMPARED:
+        for attack, protection, without, without_is, protected, with_is in COMPARED:
             yield compare(
                 attack,
                 protection=protection,
@@ -110,7 +110,7 @@ def run(plan: Plan) -> Iterator[Result]:
             )
 
 
-_COMPARED = (
+COMPARED = (
     (READ, "masks on junk slots", "read without masks", "junk in the open", "read", "masked"),
     (ORDER, "minimum bin count", "order at 5", "5 rows", "order", "20 rows"),
     (ORDER, "larger bins", "order", "20 rows", "order at 100", "100 rows"),

@@ -134,8 +134,8 @@ def run(plan: Plan) -> Iterator[Result]:
             yield compare(
                 COLUMNS,
                 protection="narrow cut",
-                without_is=f"{CUTS[0]} numbers a customer",
-                with_is=f"{cut} numbers",
+                without_is=f"{_numbers(CUTS[0])} a customer",
+                with_is=_numbers(cut),
                 data=what,
                 baseline=[each["columns"] for each in own],
                 without=[each[CUTS[0]] for each in columns],
@@ -204,3 +204,7 @@ def _without_messages(customers: SharedCustomers, seed: int) -> dict[str, float]
             trained.tables[PASSIVE], seed, partial(ridge_estimates, _with_squares(active))
         ),
     }
+
+
+def _numbers(cut: int) -> str:
+    return "1 number" if cut == 1 else f"{cut} numbers"

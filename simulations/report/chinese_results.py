@@ -196,6 +196,7 @@ CHINESE_RESULTS: Strings = {
     "points_woe": "WOE",
     "points_points": "分值",
     "points_facts": "信息值（IV）{iv}，系数 {coefficient}",
+    "points_turned": "与自身证据权重方向相反",
     "points_help": "WOE（证据权重）大于零，表示该分箱的正样本占比高于全部训练客户。"
     "信息值表示单凭该列区分两类客户的能力：按通行的经验，低于 0.02 几乎没有区分力，"
     "高于 0.5 则高得可疑。客户占比按训练客户计。",

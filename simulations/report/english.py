@@ -152,6 +152,7 @@ ENGLISH: Strings = {
     "gate_G10": "Minimum cohort",
     "gate_G15": "Sector rules",
     "gate_G16": "Retention",
+    "gate_G17": "The model's protections",
     "gate_G22": "Four eyes",
     "gate_asks_G02": "Does every organisation name a legal basis of its own jurisdiction?",
     "gate_asks_G03": "Do the people's notices and the use of results cover this purpose?",
@@ -159,6 +160,7 @@ ENGLISH: Strings = {
     "gate_asks_G15": "Does banking law ask a question that only people can answer: a credit "
     "reporting licence, a filing beforehand, an automated decision?",
     "gate_asks_G16": "Is it agreed when everything left over is deleted?",
+    "gate_asks_G17": "Are the model's protections at the policy's strength?",
     "gate_asks_G22": "Did one person propose, and another approve, at each organisation?",
     # Data
     "provenance": "Where the data comes from",

@@ -218,6 +218,7 @@ ENGLISH_RESULTS: Strings = {
     "points_woe": "WOE",
     "points_points": "Points",
     "points_facts": "information value {iv}, coefficient {coefficient}",
+    "points_turned": "counts against its own weight of evidence",
     "points_help": "WOE, the weight of evidence, is above zero where the outcome is more frequent "
     "than among all training customers. Information value says how well a column separates the "
     "two classes by itself: by the usual rule of thumb little below 0.02, and suspiciously much "

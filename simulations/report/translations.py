@@ -12,6 +12,19 @@ from collections.abc import Callable
 from simulations.report.chinese import CHINESE
 
 _TEXTS = (
+    (
+        "The model's protections are at the policy's strength.",
+        "模型的保护措施达到规则要求的强度。",
+    ),
+    (
+        "One-side sampling shows the passive parties which customers have large gradients, and "
+        "with that most labels of the rarer class.",
+        "单边采样使被动方得知哪些客户的梯度较大，从而得知较少一类的大多数标签。",
+    ),
+    (
+        "these protections must not be used on real customers",
+        "这样的保护措施不得用于真实客户",
+    ),
     # Packaged scenarios
     (
         "Who will ask for a credit above 1,000",
@@ -294,6 +307,26 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         _question,
     ),
     (rf"(\S+) \((\w+)\): ({'|'.join(map(re.escape, _LEGAL_BASIS_CONDITIONS))})", _condition),
+    (
+        r"Splits may leave (\d+) customers on a side, fewer than the policy's (\d+): sums of so "
+        r"few can be matched with single customers\.",
+        lambda found: (
+            f"分裂的一侧可能只有 {found[1]} 名客户，低于规则要求的 {found[2]}："
+            "如此少的客户的汇总可与单个客户对应。"
+        ),
+    ),
+    (
+        r"Bins may hold (\d+) customers of a class, fewer than the policy's (\d+): evidence of "
+        r"so few tells of single customers\.",
+        lambda found: (
+            f"分箱中某一类可能只有 {found[1]} 名客户，低于规则要求的 {found[2]}："
+            "如此少的客户的证据权重会透露单个客户的情况。"
+        ),
+    ),
+    (
+        r"An epsilon of (\S+) for the labels, above the policy's (\S+), hides them little\.",
+        lambda found: f"标签的 ε 为 {found[1]}，高于规则的 {found[2]}，对标签的隐藏作用很小。",
+    ),
 )
 
 

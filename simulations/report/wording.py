@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from compliance.decision import Decision, Verdict, strictest
 from simulations.report import figures
-from simulations.report.model import COORDINATOR, GateReport, RunReport
+from simulations.report.model import COORDINATOR, GateReport, PartyReport, RunReport
 from simulations.report.readable import ColumnPoints
 from simulations.report.scales import Scale, measured
 from simulations.report.strings import Strings, listed
@@ -176,6 +176,16 @@ def own_shares(run: RunReport, party_id: str) -> list[tuple[str, float]]:
     used = {name: amount for name, amount in run.importance[party_id].items() if amount > 0}
     total = sum(used.values())
     return sorted(((n, a / total) for n, a in used.items()), key=lambda pair: -pair[1])
+
+
+def may_name(run: RunReport, party: PartyReport) -> bool:
+    """Whether a party's columns may stand in this report one by one.
+
+    A partner's may where the tables are about nobody, or where it approved that the active party
+    gets its points.
+    """
+    joint = run.points.joint if run.points is not None else {}
+    return run.names_columns or party.role == "active_party" or party.party_id in joint
 
 
 def shown_points(run: RunReport) -> dict[str, tuple[ColumnPoints, ...]]:

@@ -89,7 +89,7 @@ def job(
             bins=16,
             learning_rate="0.3",
             l2="1",
-            minimum_bin_count=10,
+            minimum_bin_count=20,
             first_tree_active_only=True,
             class_weights="none",
             row_sample="1",

@@ -12,6 +12,7 @@ from compliance.check import GATES
 from compliance.decision import Decision, Verdict
 from compliance.facts import Facts
 from protocols.session.job_spec import JobSpec
+from protocols.session.model_terms import OneSideSampling, ScorecardTerms, SplitNetworkTerms
 from tests.compliance.specs import (
     RETENTION,
     bank,
@@ -21,6 +22,7 @@ from tests.compliance.specs import (
     retailer_facts,
     simulated_job,
 )
+from tests.protocols.session.test_model_terms import NETWORK, SCORECARD
 
 
 def run(gate: str, spec: JobSpec, facts: Facts | None = None, stage: Any = "start") -> Decision:
@@ -363,6 +365,56 @@ def test_longer_than_usual_retention_must_ask_for_the_reason() -> None:
     decision = run("G16", job(retention=msgspec.structs.replace(RETENTION, row_map_days=31)))
     assert decision.verdict is Verdict.CONDITIONS
     assert decision.conditions == ("write down why the row map is kept 31 days; 30 is usual",)
+
+
+# G17 the model's protections
+
+
+def trees(**changes: Any) -> Any:
+    return {"model": msgspec.structs.replace(job().model, **({"minimum_bin_count": 20} | changes))}
+
+
+def scorecard(minimum_class_count: int) -> dict[str, Any]:
+    return {
+        "model": msgspec.convert(
+            {**SCORECARD, "minimum_class_count": minimum_class_count}, ScorecardTerms
+        )
+    }
+
+
+def network(label_epsilon: str) -> dict[str, Any]:
+    return {
+        "model": msgspec.convert({**NETWORK, "label_epsilon": label_epsilon}, SplitNetworkTerms)
+    }
+
+
+@pytest.mark.parametrize("model", [trees(), scorecard(20), network("1"), network("0.5")])
+def test_protections_at_the_policys_strength_must_pass(model: dict[str, Any]) -> None:
+    assert run("G17", job(**model)).verdict is Verdict.ALLOW
+
+
+@pytest.mark.parametrize("model", [trees(minimum_bin_count=19), scorecard(19)])
+def test_cells_of_few_customers_must_be_denied_on_real_data(model: dict[str, Any]) -> None:
+    decision = run("G17", job(**model))
+    assert decision.verdict is Verdict.DENY
+    assert decision.stops
+    assert "19" in decision.reason
+    assert "policy's 20" in decision.reason
+    assert decision.articles == ("PIPL-51",)
+    made_up = run("G17", simulated_job(**model))
+    assert made_up.verdict is Verdict.CONDITIONS
+    assert "real customers" in made_up.conditions[0]
+
+
+SAMPLING = OneSideSampling(top="0.2", other="0.1")
+
+
+@pytest.mark.parametrize("model", [trees(one_side_sampling=SAMPLING), network("1.5")])
+def test_what_shows_labels_must_be_a_question_for_people(model: dict[str, Any]) -> None:
+    decision = run("G17", job(**model))
+    assert decision.verdict is Verdict.NEEDS_APPROVAL
+    assert not decision.stops
+    assert run("G17", simulated_job(**model)).verdict is Verdict.CONDITIONS
 
 
 # G22 four eyes

@@ -32,7 +32,7 @@ minimum_cohort = {floor}
 {partners}
 [label]
 column = "wants_credit"
-positive = "1"
+{label}
 meaning = "asked for credit"
 purpose = "credit_need"
 
@@ -40,9 +40,7 @@ purpose = "credit_need"
 protocol = "{protocol}"
 
 [model]
-trees = {trees}
-depth = 2
-bins = 8
+{model}
 
 [evaluation]
 held_out_percent = 40
@@ -79,9 +77,13 @@ def write_job(
     suite: str = "gm",
     protocol: str = "ecdh",
     repeats: int = 1,
+    model: str = "",
+    label: str = 'positive = "1"',
 ) -> Path:
     """Write the tables and the scenario into ``folder``; return the scenario's path.
 
+    ``model`` and ``label`` replace those tables' lines. The label column is 0 or 1, with
+    ``number`` in its lines a number, with ``classes`` one of low, middle and high.
     Each table lacks another eighth of the customers: of 240, two parties share 180.
     """
     draw = np.random.default_rng(11)  # noqa: TID251
@@ -94,8 +96,15 @@ def write_job(
         spend = draw.normal(20, 8, len(partners))
         home = draw.choice(["own", "rent"], len(partners))
         want = income * 0.02 + spend.sum() * 0.12 + (home[0] == "rent") + draw.normal()
+        wish = want - 1.7 - 2.4 * len(partners)
+        if "number" in label:
+            said: object = f"{wish:.3f}"
+        elif "classes" in label:
+            said = "low" if wish < -0.6 else "high" if wish > 0.6 else "middle"
+        else:
+            said = int(wish > 0)
         if i % 8 != 7:
-            bank.append((phone, f"{income:.2f}", job, int(want > 1.7 + 2.4 * len(partners))))
+            bank.append((phone, f"{income:.2f}", job, said))
         for at, other in enumerate(others):
             if i % 8 != 3 - at:
                 other.append((written, f"{spend[at]:.2f}", home[at]))
@@ -111,7 +120,8 @@ def write_job(
     path.write_text(
         SCENARIO.format(
             floor=floor,
-            trees=trees,
+            label=label,
+            model=model or f"trees = {trees}\ndepth = 2\nbins = 8",
             suite=suite,
             protocol=protocol,
             repeats=repeats,

@@ -48,9 +48,9 @@ class Job:
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("undisturbed")
     files = folder / "active.csv", folder / "passive.csv"
-    make_tables(files, 300, 2, 2)
+    make_tables(files, 200, 2, 2)
     joined = join_files(files, folder, id_column="id", label_column="y")
-    terms = tree_terms(trees=4, depth=2, bins=8, minimum_bin_count=5)
+    terms = tree_terms(trees=3, depth=2, bins=6, minimum_bin_count=5)
     return Job(joined, terms, train(joined, terms, folder / "homes"))
 
 
@@ -69,7 +69,7 @@ def train(
 
     def start(side: str, at: int) -> subprocess.Popen[str]:
         half = folder / f"{side}.half"
-        options = side_options(side, homes, joined, address=address, kernels="auto", half=half)
+        options = side_options(side, homes, joined, address=address, kernels="portable", half=half)
         process = running.enter_context(
             subprocess.Popen(
                 [sys.executable, str(PROGRAM), options, str(at), str(delay_s)],

@@ -92,6 +92,26 @@ def test_joint_table_must_stand_for_every_party_approved_it() -> None:
     assert set(facts["halves"]) == {"bank"}
 
 
+def test_a_partner_that_approved_the_joint_table_must_be_named_in_the_importance_too() -> None:
+    both = points()
+    both["joint"] = both["halves"]
+    used = Page(render(about_people(scorecard(points=both)))).section("en-importance")
+    assert "Price" in used
+    assert "as a group" not in used
+    apart = Page(render(about_people(scorecard()))).section("en-importance")
+    assert "Price" not in apart
+    assert "as a group" in apart
+
+
+def test_a_coefficient_of_the_wrong_sign_must_be_marked() -> None:
+    turned = points()
+    turned["halves"]["bank"][1]["coefficient"] = -0.2
+    table = Page(render(built(scorecard(points=turned)))).section("en-points")
+    assert "coefficient −0.200 counts against its own weight of evidence" in table
+    assert table.count("counts against") == 1
+    assert "counts against" not in Page(render(built(scorecard()))).section("en-points")
+
+
 def test_rows_of_a_node_must_become_columns_of_most_information_first() -> None:
     start = {"column": INTERCEPT_NAME, "bin": "any", "share": 1.0, "woe": 0.0, "iv": 0.0,
              "coefficient": -1.5, "points": 512.5}  # fmt: skip

@@ -32,7 +32,7 @@ from tests.models.boosted_trees.training import (
     uniform,
 )
 from tests.models.boosted_trees.transparent import transparent_key
-from tests.protocols.paillier.keys import SUITE, private_key
+from tests.protocols.paillier.keys import SUITE, VECTOR_SUITE, private_key
 
 ONE_SIDE = OneSideShares(Decimal("0.25"), Decimal("0.3"))
 FORWARD_COSTS = {"one row": 0, "some rows": 4_000, "many rows": 10**7}
@@ -132,6 +132,21 @@ def test_encrypted_trees_must_equal_the_clear_ones(monkeypatch, number, parties,
     assert PeerSplit in owners
     assert OwnSplit in owners or opts.depth < 3
     assert set(reference.active_half.peer_importance()) == set(passives)
+
+
+@pytest.mark.skipif(VECTOR_SUITE.kernels != "avx512", reason="needs AVX-512 IFMA")
+def test_both_kernels_must_send_the_same_bytes(monkeypatch):
+    monkeypatch.setattr(row_packing, "FORWARD_COST", FORWARD_COSTS["some rows"])
+    tables, labels = made_case(120, passives=PASSIVES[:1])
+    one, two = (
+        train_federated(
+            tables, labels, options(trees=1, depth=2),
+            passives=PASSIVES[:1], key=private_key(2048, kernels),
+        )
+        for kernels in ("portable", "avx512")
+    )  # fmt: skip
+    assert one.model == two.model
+    assert one.transcripts[0].messages == two.transcripts[0].messages
 
 
 @pytest.mark.parametrize("cost", [0, 10**6], ids=["always subtract", "never subtract"])

@@ -151,6 +151,15 @@ def test_a_model_that_stopped_must_have_the_best_loss_of_all_its_trees():
     assert model == long
 
 
+def test_stopping_without_validation_rows_must_be_refused():
+    tables, labels = made_case(60, passives=())
+    for validation in (None, np.zeros(60, np.bool_)):
+        with pytest.raises(LocalProtocolError, match="validation"):
+            clear.train_alone(
+                tables[ACTIVE], labels, options(early_stopping_rounds=1), validation=validation
+            )
+
+
 def test_rows_left_out_must_still_move_and_validation_rows_never_train():
     tables, labels = made_case(300, passives=PASSIVES)
     validation = uniform("validation", 300) < 0.25

@@ -97,9 +97,8 @@ def test_missing_columns_must_be_named_and_others_ignored():
     tables, model = _model()
     half = model.passive_half
     names = [card.evidence.name for card in half.columns]
-    extra = ColumnTable(
-        (*tables[PASSIVE].columns[::-1], Column("more", "numeric", np.zeros(ROWS))), ROWS
-    )
+    more = Column("more", "numeric", np.zeros(ROWS))
+    extra = ColumnTable((*tables[PASSIVE].columns[::-1], more), ROWS)
     for got, want in zip(half.points(extra), half.points(tables[PASSIVE]), strict=True):
         assert (got == want).all()
     fewer = ColumnTable(tuple(c for c in extra.columns if c.name not in names[:2]), ROWS)
