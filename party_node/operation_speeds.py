@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import median
 from typing import TypeAlias, get_args
 
 import numpy as np
@@ -83,13 +82,16 @@ def _in_microseconds(seconds: Mapping[Operation, float]) -> dict[Operation, floa
 
 
 def _seconds(work: _Work) -> float:
-    """Return the median time of a call that was made before: kernels and tables are loaded."""
+    """Return the time of a call that was made before: kernels and tables are loaded.
+
+    The least of several: what else the machine does can only make a call longer.
+    """
     times: list[float] = []
     while sum(times) < _SHORTEST_S or (len(times) < _REPEATS and sum(times) < _LONGEST_S):
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)
-    return median(times)
+    return min(times)
 
 
 # Each of these prepares a call with ``batch`` ciphertexts, which returns how many operations it

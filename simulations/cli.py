@@ -68,6 +68,10 @@ def simulate(
         int | None, typer.Option(help="Rows of each party of the made population.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made population.")] = 1,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Only say what training would take, in time and bytes."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print metrics.json on stdout instead of the table.")
     ] = False,
@@ -93,6 +97,9 @@ def simulate(
             trees=trees,
             model=model,
         )
+        if plan:
+            typer.echo(f"training would take {simulation.expected()}, if all were shared")
+            return
         report = simulation.run(resume=resume)
     except (ScenarioError, WorkspaceError) as error:
         _fail(error.message, error.hint, 2)

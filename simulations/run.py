@@ -11,16 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from coordinator.coordinator import Coordinator
+from party_node.datasets import read_dataset
+from party_node.errors import DatasetError
+from party_node.expected_cost import expected_training
 from party_node.peer_channel.link import Deadlines
 from protocols.session.job_spec import JobSpec
-from protocols.suite import get_suite
+from protocols.suite import Suite, get_suite
 from simulations import collect, engine
 from simulations.federation import Engine, Federation, SimulationFailed
 from simulations.job import job_spec, registration
 from simulations.report.model import RunReport
-from simulations.scenario import Scenario, changed, load, made_scenario, prepare
+from simulations.scenario import Scenario, ScenarioError, changed, load, made_scenario, prepare
 from simulations.workspace import Workspace
 
 
@@ -104,10 +108,33 @@ class Simulation:
             raise self.federation.failure(record, f"{self.command} --resume")
         return collect.collect(scenario, self.workspace, record.spec)
 
-    def _check_parameters(self) -> None:
-        """Raise :class:`ScenarioError` for what no spec may say, before anything is emptied."""
+    def expected(self) -> str:
+        """Return what training would take if every customer of the smallest table were shared.
+
+        Nothing is aligned or trained; a sample's files are written where the run would have them.
+        Raises :class:`ScenarioError`.
+        """
+        suite = get_suite(self.scenario.suite)
+        spec = self._check_parameters()
+        with TemporaryDirectory(prefix="fedcrm-expected-") as made:
+            scenario = prepare(self.scenario, Path(made), suite)
+            try:
+                rows = min(_usable(scenario, party.id, suite, made) for party in scenario.parties)
+            except DatasetError as error:
+                raise ScenarioError(error.message, error.hint) from None
+            training = rows - rows * spec.measurement.held_out_percent // 100
+            _, text = expected_training(
+                spec, training, suite=suite, folder=Path(made), one_machine=True
+            )
+        return text
+
+    def _check_parameters(self) -> JobSpec:
+        """Return the spec of placeholder keys; raises :class:`ScenarioError` for what none may say.
+
+        It comes before anything is emptied.
+        """
         now = datetime.now(UTC).replace(microsecond=0)
-        job_spec(
+        return job_spec(
             self.scenario,
             {party.id: f"{number:02x}" for number, party in enumerate(self.scenario.parties)},
             job_id=self.scenario.name,
@@ -151,6 +178,12 @@ class Simulation:
                 f"{scenario.source} changed since this run began",
                 "undo the change to resume, or run without --resume to start over",
             )
+
+
+def _usable(scenario: Scenario, party: str, suite: Suite, folder: str) -> int:
+    """Return how many customers of a party's table can be used."""
+    rejects = Path(folder) / f"{party}-rejects.csv"
+    return len(read_dataset(registration(scenario, party), suite, rejects).protocol_inputs)
 
 
 def _rfc3339(when: datetime) -> str:

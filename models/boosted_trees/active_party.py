@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.binning import BinnedTable
 from models.blame import checking_message_of
-from models.boosted_trees.binning import BinnedTable
 from models.boosted_trees.bitmaps import pack_rows, unpack_rows
 from models.boosted_trees.candidates import goes_left
 from models.boosted_trees.gradients import Gradients, RowEncoding

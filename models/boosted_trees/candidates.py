@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.boosted_trees.binning import MISSING, Codes, ColumnBins
+from models.binning import MISSING, Codes, ColumnBins
 from models.boosted_trees.gradients import Integers
 from models.table import ColumnKind, Mask
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.boosted_trees.binning import BinnedTable, learn_binning
+from models.binning import BinnedTable, learn_binning
 from models.boosted_trees.candidates import goes_left
 from models.boosted_trees.gradients import Gradients
 from models.boosted_trees.growth import GrowingTree

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.boosted_trees.binning import MISSING, BinnedTable
+from models.binning import MISSING, BinnedTable
 from models.boosted_trees.candidates import node_candidates
 from models.boosted_trees.encrypted_histogram import subtracts
 from models.boosted_trees.expectation import (

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from models.boosted_trees.binning import BinnedTable
+from models.binning import BinnedTable
 from models.boosted_trees.gradients import Integers
 from models.boosted_trees.growth import OpenNode
 from models.boosted_trees.split_search import Offer

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from models import model_file
-from models.boosted_trees.binning import Binning, ColumnBins
+from models.binning import Binning, ColumnBins
 from models.boosted_trees.tree import (
     ActiveTreeHalf,
     HeldSplit,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.binning import BinnedTable
 from models.blame import checking_message_of
-from models.boosted_trees.binning import BinnedTable
 from models.boosted_trees.bitmaps import pack_rows, unpack_rows
 from models.boosted_trees.candidates import goes_left
 from models.boosted_trees.encrypted_histogram import Histograms

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.boosted_trees.binning import BinnedTable
+from models.binning import BinnedTable
 from models.boosted_trees.candidates import goes_left
 from models.boosted_trees.model import ActiveModel
 from models.boosted_trees.tree import ActiveTreeHalf, Leaf, OwnSplit, PassiveTreeHalf

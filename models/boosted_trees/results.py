@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.boosted_trees.binning import Binning
+from models.binning import Binning
 from models.boosted_trees.model import ActiveModel, PassiveModel
 from models.boosted_trees.options import TreeOptions
 from models.boosted_trees.sampling import training_mask

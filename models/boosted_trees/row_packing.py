@@ -4,7 +4,9 @@ A plaintext has slots ``pitch`` bits apart. Row k i + j stands in slot j of ciph
 over one slot's rows carries along what its neighbours in the same ciphertexts hold: junk, which
 nobody asked for and the active party must not see. Shifting the k sums of one candidate against
 each other puts the k wanted parts on top of each other, with k - 1 slots of junk on either side;
-the passive party buries the junk under random numbers before the result leaves it.
+the passive party buries the junk under random numbers before the result leaves it. It buries
+everything but the bits of the sums: what stands above a sum in its own slot, and above the last
+one, is nothing if rows are gradients, and what somebody put there if they are not.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from gmpy2 import mpz
 from models.boosted_trees.expectation import ColumnShape, expected_results
 from models.boosted_trees.gradients import RowEncoding
 from models.boosted_trees.options import TreeOptions
-from protocols.errors import DecodeError, LocalProtocolError
+from protocols.errors import LocalProtocolError
 from protocols.paillier import Ciphertexts, PublicKey
 from protocols.roles import Progress, Role
 from protocols.suite import RandomStream
@@ -31,6 +33,19 @@ FORWARD_COST = 400
 """Making, sending and preparing one ciphertext, in squarings modulo n^2, for :func:`choose`."""
 RETURN_COST = 2000
 """Re-randomising, sending and decrypting one ciphertext, in the same unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Bits of a returned plaintext that must not be seen: a number below ``numbers``.
+
+    ``start`` is its lowest bit; ``junk`` the magnitude that junk does not exceed, in units of that
+    bit. Masks are uniform in [junk, numbers - junk), so that no sum is touched from below.
+    """
+
+    start: int
+    numbers: int
+    junk: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,7 @@ class RowPacking:
         most ``largest`` in a slot. So k - 1 slots of junk are worth at most B with
         B (2^pitch - 1) <= 2 largest (2^((k - 1) pitch) - 1). Hidden to 2^-64 among the numbers
         that the k - 1 slots hold means 2 B (2^64 + 1) <= 2^((k - 1) pitch), which this ensures.
+        A window that begins lower, right above a sum, has masks and junk larger by one factor.
         """
         if self.rows == 1:
             return self.slot_bits
@@ -81,19 +97,30 @@ class RowPacking:
 
     @property
     def junk_bound(self) -> int:
-        """Magnitude that the junk between two results does not exceed, in units of its window."""
+        """Magnitude that k - 1 slots of junk do not exceed, in units of their lowest bit."""
         one = (1 << self.pitch) - 1
-        return 2 * self.largest * (((1 << self.window_bits) - 1) // one)
+        return 2 * self.largest * (((1 << (self.rows - 1) * self.pitch) - 1) // one)
 
     @property
-    def window_bits(self) -> int:
-        """Bits between two results: k - 1 slots."""
-        return (self.rows - 1) * self.pitch
+    def sums_at(self) -> list[int]:
+        """The lowest bit of each of the ``results`` sums; each takes ``slot_bits``."""
+        first, step = (self.rows - 1) * self.pitch, self.rows * self.pitch
+        return [first + step * result for result in range(self.results)]
 
-    @property
-    def masks(self) -> int:
-        """Masks of a window are uniform in [0, masks)."""
-        return (1 << self.window_bits) - 2 * self.junk_bound
+    def windows(self, n: int) -> list[Window]:
+        """Return everything but the sums' bits, in a plaintext below the modulus ``n``.
+
+        The first window is the junk below the first sum. The others begin right above a sum: what
+        is left of its slot, then junk. The last one goes on as far as a number below n can.
+        """
+        below = Window(0, 1 << self.sums_at[0], self.junk_bound)
+        starts = [at + self.slot_bits for at in self.sums_at]
+        junk = self.junk_bound << (self.pitch - self.slot_bits)
+        between = [
+            Window(start, 1 << (at - start), junk)
+            for start, at in zip(starts, self.sums_at[1:], strict=False)
+        ]
+        return [below, *between, Window(starts[-1], n >> starts[-1], junk)]
 
     def ciphertexts(self, rows: int) -> int:
         """Return how many ciphertexts ``rows`` rows take."""
@@ -134,37 +161,25 @@ class RowPacking:
         return public_key.zeros(0) if total is None else total
 
     def hide(self, packed: Ciphertexts, public_key: PublicKey, stream: RandomStream) -> Ciphertexts:
-        """Return what may leave: results made non-negative, junk masked, randomness fresh."""
-        offsets = [self._offset(stream) for _ in range(len(packed))]
+        """Return what may leave: sums made non-negative, all else masked, randomness fresh."""
+        windows = self.windows(int(public_key.n))
+        offsets = [self._offset(windows, stream) for _ in range(len(packed))]
         return public_key.rerandomise(public_key.add_plaintexts(packed, offsets), stream)
 
-    def _offset(self, stream: RandomStream) -> int:
-        zero, junk, masks = 1 << (self.slot_bits - 1), self.junk_bound, self.masks
-        total = 0
-        for result in range(self.results + 1):
-            window = junk + stream.below(masks) if self.rows > 1 else 0
-            slot = zero if result < self.results else 0
-            total += (window + (slot << self.window_bits)) << (result * self.rows * self.pitch)
+    def _offset(self, windows: Sequence[Window], stream: RandomStream) -> int:
+        total = sum(1 << (at + self.slot_bits - 1) for at in self.sums_at)
+        for window in windows:
+            mask = window.junk + stream.below(window.numbers - 2 * window.junk)
+            total += mask << window.start
         return total
 
     def unpack(self, plaintext: int) -> list[int]:
-        """Return the ``results`` sums in one decrypted plaintext.
+        """Return the ``results`` sums in one decrypted plaintext, each in [-2^(b - 1), 2^(b - 1)).
 
-        Raises :class:`DecodeError` for a plaintext that :meth:`hide` cannot have made.
+        b is ``slot_bits``. Every plaintext has such sums; all its other bits are masks.
         """
-        length = ((self.results + 1) * self.rows - 1) * self.pitch
-        rest, zero = mpz(plaintext), 1 << (self.slot_bits - 1)
-        if rest >> length:
-            raise DecodeError("decrypted value is longer than its slots")
-        rest >>= self.window_bits
-        sums = []
-        for _ in range(self.results):
-            value = int(rest & ((1 << self.pitch) - 1))
-            if value >> self.slot_bits:
-                raise DecodeError("a decrypted sum is longer than its slot")
-            sums.append(value - zero)
-            rest >>= self.rows * self.pitch
-        return sums
+        whole, zero, low = mpz(plaintext), 1 << (self.slot_bits - 1), (1 << self.slot_bits) - 1
+        return [int(whole >> at & low) - zero for at in self.sums_at]
 
 
 def choose(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.boosted_trees.binning import MISSING, BinnedTable
+from models.binning import MISSING, BinnedTable
 from models.boosted_trees.candidates import Candidate, node_candidates
 from models.boosted_trees.gradients import Gradients, Integers
 from models.table import Floats, Rows

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from models.boosted_trees.binning import MISSING, ColumnBins, learn_binning
+from models.binning import MISSING, ColumnBins, learn_binning
 from models.scorecard.evidence import (
     EVIDENCE_BOUND,
     Counts,
@@ -73,7 +73,7 @@ def fine_columns(table: ColumnTable, bins: int) -> list[JoinedColumn]:
     """Return every column of ``table`` in at most ``bins`` bins, and one more for the missing.
 
     Numeric columns are cut near their quantiles; of more than ``bins`` levels the rare ones share
-    a bin (``models/boosted_trees/binning.py``).
+    a bin (``models/binning.py``).
     """
     columns = []
     binned = learn_binning(table, bins).apply(table)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import model_file
-from models.boosted_trees.binning import ColumnBins
+from models.binning import ColumnBins
 from models.model_file import ModelFile, Role
 from models.scorecard.columns import UNSEEN, EvidenceColumn, LeftOut
 from models.scorecard.evidence import EVIDENCE_FRACTION

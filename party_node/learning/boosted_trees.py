@@ -10,8 +10,8 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from audit.catalogue import DetailValue
+from models.binning import BinnedTable, learn_binning
 from models.boosted_trees import active_party, passive_party
-from models.boosted_trees.binning import BinnedTable, learn_binning
 from models.boosted_trees.clear import ClearModel, Sampling, train_alone
 from models.boosted_trees.model import ActiveModel, PassiveModel
 from models.boosted_trees.options import TreeOptions

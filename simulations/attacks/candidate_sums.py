@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.boosted_trees.binning import BinnedTable, learn_binning
+from models.binning import BinnedTable, learn_binning
 from models.boosted_trees.candidates import goes_left, node_candidates
 from models.boosted_trees.options import TreeOptions
 from models.table import Mask, Rows

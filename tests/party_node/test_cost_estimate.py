@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from models.boosted_trees.cost import training_cost
+from models.boosted_trees.expectation import ColumnShape
 from models.cost import Cost
 from party_node.cost_estimate import CHANNEL_BYTES, Estimate, estimate
 from party_node.link_speed import LinkSpeed
-from party_node.operation_speeds import Speeds
+from party_node.operation_speeds import Speeds, measure_operations
+from tests.models.boosted_trees.training import ACTIVE, made_case, options, train_federated
+from tests.models.boosted_trees.transparent import transparent_key
+from tests.protocols.paillier.keys import SUITE
 
 SPEEDS = Speeds(
     2048,
@@ -70,3 +75,37 @@ def test_calls_cost_something_of_their_own():
 )
 def test_an_estimate_is_one_line(seconds, size, text):
     assert Estimate(seconds, size, {}).text("20 trees, 24,000 customers") == text
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes"),
+    [
+        (3000, {"depth": 3, "bins": 32, "trees": 2}),
+        (2000, {"depth": 5, "bins": 16, "trees": 2}),
+        (4000, {"depth": 3, "bins": 8, "trees": 3, "first_tree_active_only": True}),
+    ],
+)
+def test_the_bytes_told_are_those_of_a_run(rows, changes):
+    opts = options(minimum_bin_count=20, **changes)
+    tables, labels = made_case(rows, passives=("retailer",))
+    told = estimate(
+        # As the spec alone says it: how many columns there are, and into how many bins at most.
+        training_cost(
+            rows=rows,
+            options=opts,
+            key_bits=2048,
+            active=ACTIVE,
+            active_columns=len(tables[ACTIVE].columns),
+            passive_columns={
+                "retailer": [ColumnShape(opts.bins)] * len(tables["retailer"].columns)
+            },
+        ),
+        measure_operations(SUITE, 2048),
+        LINK,
+        one_machine=True,
+    )
+    run = train_federated(tables, labels, opts, passives=("retailer",), key=transparent_key())
+    sent = sum(len(data) for t in run.transcripts for _, _, _, data in t.messages)
+    assert told.bytes == pytest.approx(sent, rel=0.3)
+    assert told.seconds > sum(LINK.seconds_per_checkpoint for _ in range(opts.trees))
+    assert told.by_part[ACTIVE] > 0 < told.by_part["retailer"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.boosted_trees.binning import MISSING, ColumnBins, learn_binning
+from models.binning import MISSING, ColumnBins, learn_binning
 from models.boosted_trees.candidates import Candidate, goes_left, node_candidates
 from models.table import Column, ColumnTable
 from protocols.errors import LocalProtocolError

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from models.boosted_trees import row_packing
 from models.boosted_trees.gradients import Fixed, Gradients, RowEncoding
 from models.boosted_trees.row_packing import HIDING_BITS, RowPacking, choose
-from protocols.errors import DecodeError, LocalProtocolError
+from protocols.errors import LocalProtocolError
 from protocols.paillier import Summands
 from protocols.roles import Progress
 from tests.models.boosted_trees.training import options
@@ -46,28 +48,57 @@ def _run(role):
         return stop.value
 
 
+SMALLEST, LARGEST_MODULUS = (lambda bits: (1 << bits - 1) + 1), (lambda bits: (1 << bits) - 1)
+
+
 @settings(max_examples=200, deadline=None)
-@given(LARGEST, st.sampled_from([2048, 3072]))
-@example((24_000 * 2**16 + 1) << 29, 2048)
-def test_bounds_must_hold_at_their_extremes(largest, key_bits):
-    packings = _packings(largest, key_bits)
+@given(LARGEST, st.sampled_from([2048, 3072]), st.sampled_from([SMALLEST, LARGEST_MODULUS]))
+@example((24_000 * 2**16 + 1) << 29, 2048, SMALLEST)
+def test_bounds_must_hold_at_their_extremes(largest, key_bits, modulus):
+    packings, n = _packings(largest, key_bits), modulus(key_bits)
     assert packings
     for packing in packings:
-        k, pitch = packing.rows, packing.pitch
-        assert largest < 1 << (packing.slot_bits - 1)  # a sum and its sign fill no more
-        assert packing.slot_bits <= pitch
-        assert ((packing.results + 1) * k - 1) * pitch < key_bits  # below n, whatever n is
-        if k == 1:
-            assert packing.window_bits == packing.junk_bound == 0
-            continue
-        # Two neighbours' junk in every slot of a window, all of one sign.
+        k, pitch, slot_bits = packing.rows, packing.pitch, packing.slot_bits
+        assert largest < 1 << (slot_bits - 1)  # a sum and its sign fill no more
+        assert slot_bits <= pitch
+        # Two neighbours' junk in every slot between two sums, all of one sign.
         worst = sum(2 * largest << pitch * slot for slot in range(k - 1))
         assert packing.junk_bound == worst
-        for junk in (-worst, 0, worst):
-            for mask in (0, packing.masks - 1):
-                assert 0 <= junk + packing.junk_bound + mask < 1 << packing.window_bits
-        # What a window shows of two possible junks differs with at most this probability.
-        assert Fraction(2 * worst, packing.masks) <= Fraction(1, 1 << HIDING_BITS)
+        windows = packing.windows(n)
+        assert [window.junk for window in windows] == [
+            worst,
+            *[worst << pitch - slot_bits] * packing.results,
+        ]
+        for window in windows:
+            highest = window.numbers - 2 * window.junk - 1
+            for junk in (-window.junk, 0, window.junk):
+                for mask in (0, highest):
+                    assert 0 <= junk + window.junk + mask < window.numbers
+            # What a window shows of two possible junks differs with at most this probability,
+            assert Fraction(2 * window.junk, highest + 1) <= Fraction(1, 1 << HIDING_BITS)
+            # and what it shows of anything else is masked almost as well as by all its numbers.
+            assert Fraction(2 * window.junk, window.numbers) <= Fraction(1, 1 << HIDING_BITS)
+
+
+@pytest.mark.parametrize("modulus", [SMALLEST, LARGEST_MODULUS])
+@pytest.mark.parametrize("largest", [1, (1_000 * 2**16 + 1) << 24, (24_000 * 2**16 + 1) << 29])
+def test_everything_but_the_bits_of_the_sums_must_be_masked(largest, modulus):
+    n = modulus(2048)
+    for packing in _packings(largest):
+        windows, slot_bits = packing.windows(n), packing.slot_bits
+        ends = [window.start + window.numbers.bit_length() - 1 for window in windows[:-1]]
+        # From the lowest bit up: a window, the bits of a sum, a window, ...
+        assert windows[0].start == 0
+        assert ends == packing.sums_at
+        assert [window.start for window in windows[1:]] == [at + slot_bits for at in ends]
+        last = windows[-1]
+        assert last.numbers << last.start <= n < last.numbers + 1 << last.start
+        # No plaintext has more guesses right than this: what it can say, whatever is encrypted.
+        masks = prod(window.numbers - 2 * window.junk for window in windows)
+        room = Fraction(n, masks) / (1 << slot_bits * packing.results)
+        assert room < 2
+        if packing.rows > 1:
+            assert room < 1 + Fraction(len(windows) + 1, 1 << HIDING_BITS)
 
 
 def test_pitch_must_be_the_least_that_hides():
@@ -147,42 +178,94 @@ def test_rows_at_their_bounds_must_sum_exactly_under_encryption(rows, sign):
     assert got_second[:, 0].tolist() == [fixed.second_bound * len(left) for left in lefts]
 
 
-def test_what_is_returned_must_not_depend_on_the_junk_but_by_chance():
-    packing = RowPacking(4, (1 << 40) - 1, 2048)
-    bits = 2
+class _Extreme:
+    """A stream whose masks are all the least or all the greatest there are."""
 
-    def windows(junk, number):
+    def __init__(self, greatest):
+        self._greatest, self._stream = greatest, stream(b"re-randomisation")
+
+    def below(self, bound):
+        return bound - 1 if self._greatest else 0
+
+    def bytes(self, length):
+        return self._stream.bytes(length)
+
+
+@pytest.mark.parametrize("largest", [1, (1_000 * 2**16 + 1) << 24, (1 << 90) - 1, 1 << 200])
+def test_no_mask_must_reach_a_sum_however_large_it_and_the_junk_are(largest):
+    key = transparent_key()
+    signs = (-1, 0, 1)
+    for packing in _packings(largest):
+        k, results = packing.rows, packing.results
+        for junk, greatest in product(signs, (False, True)):
+            wanted = [largest * signs[at % 3] for at in range(results)]
+            slots = [[0] * results for _ in range(k)]
+            for at, total in enumerate(wanted):
+                # All junk in the two parts that reach furthest down and up.
+                slots[0][at] += total + sum(
+                    junk * largest << slot * packing.pitch for slot in range(1, k)
+                )
+                slots[-1][at] += sum(
+                    junk * largest << slot * packing.pitch for slot in range(k - 1)
+                )
+            (plaintext,) = _through(key, packing, slots, _Extreme(greatest))
+            assert packing.unpack(plaintext) == wanted
+
+
+def _must_look_uniform(seen, bits):
+    """Chi-squared with one bound for 2 bits: three degrees of freedom, one in 10,000."""
+    assert bits == 2
+    counts, expected = Counter(seen), len(seen) / 4
+    assert sum((counts[v] - expected) ** 2 / expected for v in range(4)) < 21
+
+
+@pytest.mark.parametrize("junk", [0, 3])
+def test_what_is_returned_must_not_depend_on_the_junk_but_by_chance(junk):
+    packing = RowPacking(4, (1 << 40) - 1, 2048)
+    seen = []
+    for number in range(600):
         shifted = [junk << slot * packing.pitch for slot in range(1, 4)]
         slots = [[7 + sum(shifted)], [0], [0], [0]]
         (plaintext,) = _through(transparent_key(), packing, slots, stream(b"masks", number))
         assert packing.unpack(plaintext)[0] == 7
-        above = plaintext >> packing.window_bits + packing.pitch
-        window = above & (1 << packing.window_bits) - 1
+        above = plaintext >> packing.sums_at[0] + packing.pitch
         # The lowest bits of every junk slot, where it stands.
-        return tuple(window >> slot * packing.pitch & (1 << bits) - 1 for slot in range(3))
-
-    tries = 600
-    for junk in (0, 3):
-        seen = [windows(junk, number) for number in range(tries)]
-        for slot in range(3):
-            counts = Counter(window[slot] for window in seen)
-            expected = tries / 2**bits
-            chi_squared = sum((counts[v] - expected) ** 2 / expected for v in range(2**bits))
-            assert chi_squared < 21  # three degrees of freedom: one in 10,000
+        seen.append([above >> slot * packing.pitch & 3 for slot in range(3)])
+    for slot in range(3):
+        _must_look_uniform([each[slot] for each in seen], 2)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4])
-def test_plaintexts_nobody_packs_must_be_refused(rows):
+@pytest.mark.parametrize("crafted", [0, 1, 2, 3])
+def test_more_than_a_sum_put_where_it_stands_must_not_be_seen(rows, crafted):
     packing = RowPacking(rows, (1 << 40) - 1, 2048)
-    slots = (packing.results + 1) * rows - 1
-    zero = 1 << (packing.slot_bits - 1)
+    at, end = packing.sums_at[0], packing.sums_at[-1] + packing.slot_bits
+    first = end if rows == 1 else at + packing.slot_bits
+    # Right above the sum, in the middle and at the end of its slot; far above the last sum.
+    looked_at = [first, 2040] if rows == 1 else [first, first + 33, at + packing.pitch - 2, 2040]
+    one = [(rows - 1) * packing.pitch + where - at for where in looked_at]
+    seen = []
+    for number in range(400):
+        # Part k - 1 is not shifted, its slot k - 1 is where the sum is read.
+        slots = [[0] for _ in range(rows)]
+        slots[-1][0] = (-5 << at) + sum(crafted << bit for bit in one)
+        (plaintext,) = _through(transparent_key(), packing, slots, stream(b"masks", number))
+        assert packing.unpack(plaintext)[0] == -5
+        seen.append([plaintext >> where & 3 for where in looked_at])
+    for place in range(len(looked_at)):
+        _must_look_uniform([each[place] for each in seen], 2)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_every_plaintext_must_have_sums_of_their_length(rows):
+    packing = RowPacking(rows, (1 << 40) - 1, 2048)
+    zero, n = 1 << (packing.slot_bits - 1), int(private_key().public_key.n)
     assert packing.unpack(0) == [-zero] * packing.results
-    assert packing.unpack((1 << slots * packing.pitch) - 1 if rows == 1 else 0)
-    with pytest.raises(DecodeError, match="longer than its slots"):
-        packing.unpack(1 << slots * packing.pitch)
-    if rows > 1:
-        with pytest.raises(DecodeError, match="longer than its slot"):
-            packing.unpack(1 << packing.window_bits + packing.slot_bits)
+    for bit in range(2048):
+        changed = [total + zero for total in packing.unpack(1 << bit)]
+        places = [bit - at for at in packing.sums_at]
+        assert changed == [1 << place if 0 <= place < packing.slot_bits else 0 for place in places]
+    assert all(-zero <= total < zero for total in packing.unpack(n - 1))
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.binning import learn_binning
 from models.boosted_trees import active_party, passive_party
-from models.boosted_trees.binning import learn_binning
 from models.boosted_trees.clear import ClearModel, Sampling
 from models.boosted_trees.options import TreeOptions
 from models.boosted_trees.results import active_model, initial_margins, passive_model

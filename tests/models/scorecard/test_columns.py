@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.boosted_trees.binning import ColumnBins
+from models.binning import ColumnBins
 from models.scorecard.binning import weigh_own
 from models.scorecard.columns import EvidenceColumn, WeighedColumns, after_floors, fine_columns
 from models.table import Column, ColumnTable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.binning import learn_binning
 from models.boosted_trees import active_party, passive_party
-from models.boosted_trees.binning import learn_binning
 from models.boosted_trees.bitmaps import unpack_rows
 from models.boosted_trees.messages import GoLeft, LeftRows, Membership
 from models.boosted_trees.results import initial_margins

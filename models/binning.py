@@ -100,7 +100,7 @@ class BinnedTable:
     rows: int
 
     def bag(self, rows: Rows) -> BinnedTable:
-        """Return the table of the rows a tree learns from, in their order.
+        """Return the table of ``rows``, in their order: those a tree learns from.
 
         Raises :class:`LocalProtocolError` for a level there is no bin for.
         """
