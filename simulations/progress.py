@@ -70,8 +70,9 @@ def _follow(
 
 
 def _tell(console: Console, estimate: Path, finished: threading.Event) -> None:
-    while not finished.wait(_EVERY_S):
-        if _say(console, estimate):
+    while not _say(console, estimate):
+        if finished.wait(_EVERY_S):
+            _say(console, estimate)  # written since it was last looked for, if at all
             return
 
 

@@ -42,8 +42,8 @@ T = TypeVar("T")
 
 
 def label_packing(rows: int, key_bits: int) -> RowPacking:
-    """Return how labels are packed; a slot has room for a count of rows beside the sum."""
-    return RowPacking.filling(rows.bit_length(), key_bits)
+    """Return how labels are packed; a sum's slot holds a count of rows above it."""
+    return RowPacking.filling(2 * rows.bit_length(), key_bits)
 
 
 def weigh_for_peer(
@@ -185,7 +185,7 @@ def _receive_counts(
         if len(ciphertexts) > most:
             raise RemoteProtocolError("sums of more bins than there can be")
         counts = []
-        for value in packing.opened(keys.own.decrypt(ciphertexts)):
+        for value in packing.shown(keys.own.decrypt(ciphertexts)):
             each = Counts(value >> bits, value & ((1 << bits) - 1))
             outside = _rest(total, each)
             if each.rows < 1 or min(each.positives, each.negatives, outside.positives) < 0:

@@ -133,14 +133,21 @@ class RowPacking:
     ) -> tuple[list[int], Whole]:
         """Return what to add to each aligned sum, and the masks of its wanted slot.
 
-        ``target`` says whether that slot is masked too, or opened to the key's owner.
+        ``target`` says whether that slot is masked too, or its low ``value_bits`` shown to the
+        key's owner: the bits above them, which no honest sum reaches, are masked either way.
         """
-        every = self.plain.slots
+        every, bits = self.plain.slots, self.plain.value_bits
         masks = self.plain.masks(every * len(sums), stream)
         if not target:
-            masks[self.target :: every] = [0] * len(sums)
+            above = [(mask - (1 << bits)) >> bits for mask in masks[self.target :: every]]
+            masks[self.target :: every] = [mask << bits for mask in above]
         plaintexts = [self.plain.join(masks[at : at + every]) for at in range(0, len(masks), every)]
         return plaintexts, whole(masks[self.target :: every])
+
+    def shown(self, plaintexts: Sequence[int]) -> list[int]:
+        """Return the wanted sum of each decrypted one whose wanted slot was not hidden."""
+        low = (1 << self.plain.value_bits) - 1
+        return [value & low for value in self.opened(plaintexts)]
 
     def opened(self, plaintexts: Sequence[int]) -> list[int]:
         """Return the wanted slot of each decrypted sum.

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -122,7 +122,7 @@ def _rounded(scores: Floats) -> Values:
 
 def _units(cut: str) -> int:
     """Return the smallest rounded score that is not below ``cut``."""
-    return -int(-Decimal(cut).scaleb(SCORE_DIGITS) // 1)
+    return int(Decimal(cut).scaleb(SCORE_DIGITS).to_integral_value(ROUND_CEILING))
 
 
 def _decimal(units: int) -> str:

@@ -1,6 +1,6 @@
 """How well the gradients a passive party received tell the labels: the two attacks of Li et al.
 
-Li, Sun, Yang, Gao, Zhang, Xie, Wang and Wang, "Label Leakage and Protection in Two-party Split
+Li, Sun, Yang, Gao, Zhang, Xie, Smith and Wang, "Label Leakage and Protection in Two-party Split
 Learning" (ICLR 2022): by norm and by direction (cosine). Both score the rows of one mini-batch,
 whose gradients come from one state of the network, and are judged by the AUC of their scores
 against the true labels, which the attacker does not have: 0.5 is a guess, 1 is every label.

@@ -246,7 +246,7 @@ def crafted_run(customers: SharedCustomers, options: TreeOptions, seed: int) -> 
     packing = choose(
         RowEncoding.of(rows, options), options, passive_columns=columns, key_bits=KEY_BITS
     )
-    marks = min(packing.pitch - 1 - CARRY_BITS, packing.ciphertexts(rows))
+    marks = min(packing.slot_bits - CARRY_BITS, packing.ciphertexts(rows))
     chosen = stream_of(seed, "marked").permutation(packing.ciphertexts(rows))[:marks]
     marked = np.sort(chosen) * packing.rows  # slot 0 of as many ciphertexts: junk stays small
     recording = record(
@@ -286,11 +286,8 @@ def _attacker(
     yield Send(PASSIVE, ChosenSplits(((),)))
     read = []
     for plaintext in key.decrypt(key.public_key.decode(reply.ciphertexts)):
-        rest = plaintext >> packing.window_bits
-        for _ in range(packing.results):
-            slot = (rest & ((1 << packing.pitch) - 1)) - (1 << (packing.slot_bits - 1))
-            read.append(_bits(slot >> CARRY_BITS, len(marked)))
-            rest >>= packing.rows * packing.pitch
+        sums = packing.unpack(plaintext)
+        read += [_bits(total >> CARRY_BITS, len(marked)) for total in sums]
     return read
 
 

@@ -17,12 +17,16 @@ FIRST = TUTORIALS / "01-first-simulation.md"
 OWN_FILES = TUTORIALS / "02-your-own-two-files.md"
 LOGS = TUTORIALS / "03-reading-the-audit-log.md"
 TWO_MACHINES = TUTORIALS / "04-two-machines.md"
+SCORECARD = TUTORIALS / "05-a-scorecard.md"
+SCORING = TUTORIALS / "06-scoring-new-customers.md"
+ALL = (FIRST, OWN_FILES, LOGS, TWO_MACHINES, SCORECARD, SCORING)
 README, CHINESE = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
 
 QUICK = ("Two tables", "The scenario", "Run it", "Rows left out", "Mistakes in the file")
 SLOW = (
     "Mistakes that the tables show",
     "Parquet",
+    "Other labels, other models",
     "Another way to find the shared customers",
     "Several parties",
 )
@@ -70,6 +74,23 @@ def test_the_rest_of_own_files(own_files: Path) -> None:
 @pytest.mark.slow
 def test_the_first_simulation(tmp_path: Path) -> None:
     assert follow(commands(FIRST), tmp_path) > 5
+
+
+@pytest.mark.slow
+def test_a_scorecard(tmp_path: Path) -> None:
+    assert follow(commands(SCORECARD), tmp_path) > 5
+
+
+@pytest.mark.slow
+def test_scoring_new_customers(tmp_path: Path) -> None:
+    assert follow(commands(SCORING), tmp_path) > 10
+    scored = (tmp_path / "out/learn/scored.csv").read_text().split("\n")[1:-1]
+    bands = (tmp_path / "bands.csv").read_text().split("\n")[1:-1]
+    assert len(scored) == len(bands) == 1189
+    for by_score, by_band in zip(scored, bands, strict=True):
+        row, score, *_ = by_score.split(",")
+        above = sum(float(score) >= cut for cut in (0.1, 0.3, 0.6))
+        assert by_band.split(",")[:2] == [row, str(1 + above)]
 
 
 def table_of_commands(readme: Path) -> list[str]:
@@ -156,7 +177,7 @@ def figures_in_blocks(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "document", [README, CHINESE, FIRST, OWN_FILES, LOGS, TWO_MACHINES], ids=lambda path: path.name
+    "document", [README, CHINESE, *ALL], ids=lambda path: path.name
 )
 def test_links_lead_somewhere(document: Path) -> None:
     targets = links(document.read_text(encoding="utf-8"))

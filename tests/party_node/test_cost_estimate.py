@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from models.boosted_trees.cost import training_cost
 from models.boosted_trees.expectation import ColumnShape
-from models.cost import Cost
+from models.cost import Cost, Operation
 from party_node.cost_estimate import CHANNEL_BYTES, Estimate, estimate
 from party_node.link_speed import LinkSpeed
-from party_node.operation_speeds import Speeds, measure_operations
+from party_node.operation_speeds import Speeds
 from tests.models.boosted_trees.training import ACTIVE, made_case, options, train_federated
 from tests.models.boosted_trees.transparent import transparent_key
-from tests.protocols.paillier.keys import SUITE
 
 SPEEDS = Speeds(
     2048,
@@ -20,6 +21,8 @@ SPEEDS = Speeds(
     {"encryptions": 1000.0, "additions": 10.0, "decryptions": 4000.0},
     {"encryptions": 500.0, "additions": 5.0, "decryptions": 20_000.0},
 )
+KINDS = get_args(Operation)
+EVEN = Speeds(2048, "portable", dict.fromkeys(KINDS, 1.0), dict.fromkeys(KINDS, 0.0))
 LINK = LinkSpeed(seconds_per_message=0.01, seconds_per_byte=1e-6, seconds_per_checkpoint=0.1)
 
 
@@ -100,12 +103,12 @@ def test_the_bytes_told_are_those_of_a_run(rows, changes):
                 "retailer": [ColumnShape(opts.bins)] * len(tables["retailer"].columns)
             },
         ),
-        measure_operations(SUITE, 2048),
+        EVEN,
         LINK,
         one_machine=True,
     )
     run = train_federated(tables, labels, opts, passives=("retailer",), key=transparent_key())
     sent = sum(len(data) for t in run.transcripts for _, _, _, data in t.messages)
     assert told.bytes == pytest.approx(sent, rel=0.3)
-    assert told.seconds > sum(LINK.seconds_per_checkpoint for _ in range(opts.trees))
+    assert told.seconds > opts.trees * LINK.seconds_per_checkpoint
     assert told.by_part[ACTIVE] > 0 < told.by_part["retailer"]

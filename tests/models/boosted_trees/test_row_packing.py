@@ -240,15 +240,15 @@ def test_what_is_returned_must_not_depend_on_the_junk_but_by_chance(junk):
 def test_more_than_a_sum_put_where_it_stands_must_not_be_seen(rows, crafted):
     packing = RowPacking(rows, (1 << 40) - 1, 2048)
     at, end = packing.sums_at[0], packing.sums_at[-1] + packing.slot_bits
-    first = end if rows == 1 else at + packing.slot_bits
-    # Right above the sum, in the middle and at the end of its slot; far above the last sum.
-    looked_at = [first, 2040] if rows == 1 else [first, first + 33, at + packing.pitch - 2, 2040]
-    one = [(rows - 1) * packing.pitch + where - at for where in looked_at]
+    first = at + packing.slot_bits
+    # Right above the sum, in the middle and at the end of its slot; above the last sum, and far up,
+    # but not where masks and what they hide reach the modulus.
+    looked_at = [end] if rows == 1 else [first, first + 33, at + packing.pitch - 2, end, 1990]
     seen = []
     for number in range(400):
-        # Part k - 1 is not shifted, its slot k - 1 is where the sum is read.
+        # Part k - 1 is not shifted: its bits are the returned plaintext's.
         slots = [[0] for _ in range(rows)]
-        slots[-1][0] = (-5 << at) + sum(crafted << bit for bit in one)
+        slots[-1][0] = (-5 << at) + sum(crafted << bit for bit in looked_at)
         (plaintext,) = _through(transparent_key(), packing, slots, stream(b"masks", number))
         assert packing.unpack(plaintext)[0] == -5
         seen.append([plaintext >> where & 3 for where in looked_at])

@@ -174,7 +174,7 @@ def test_the_active_party_must_see_counts_of_shuffled_bins_and_nothing_beside_th
     assert len(sums) == 2
     plaintexts = key.decrypt(key.public_key.decode(sums[0].ciphertexts))
     bits = ROWS.bit_length()
-    seen = [(v >> bits, v & ((1 << bits) - 1)) for v in packing.opened(plaintexts)]
+    seen = [(v >> bits, v & ((1 << bits) - 1)) for v in packing.shown(plaintexts)]
     expected = []
     for column in fine_columns(tables[PASSIVE], OPTIONS.bins):
         positives = np.bincount(column.codes[labels == 1], minlength=len(column.rows))
