@@ -26,4 +26,13 @@ def check_half(node: Node, spec: JobSpec) -> StoredHalf:
             "; ".join(difference.text for difference in differences),
             "propose the job with the digests of the halves the parties hold",
         )
+    _check_form(stored, terms.form)
     return stored
+
+
+def _check_form(stored: StoredHalf, form: str) -> None:
+    """Refuse a form of result that the model's kind of label does not have."""
+    objective = stored.facts.get("objective", "binary")
+    forms = {"regression": ("score",), "multiclass": ("score", "label")}
+    if form not in forms.get(str(objective), ("score", "band", "label")):
+        raise JobRefused(f"a {objective} model gives no {form}", "ask for another form of result")

@@ -3,8 +3,8 @@
 A model states its cost in counts (:mod:`models.cost`). How fast this machine does each kind of
 work is measured (:mod:`party_node.operation_speeds`), and so are messages and checkpoints
 (:mod:`party_node.link_speed`); the estimate is counts times speeds. It leaves out a network slower
-than the measured channel, a peer with a slower machine, other work on this one, and waiting for a
-peer that is not there yet.
+than the measured channel, a peer with a slower machine, other work on this one, the second a fresh
+process takes to load its kernels, and waiting for a peer that is not there yet.
 """
 
 from __future__ import annotations

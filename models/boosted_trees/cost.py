@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.binning import MISSING, BinnedTable
+from models.boosted_trees.active_party import DECRYPT_BATCH
 from models.boosted_trees.candidates import node_candidates
 from models.boosted_trees.encrypted_histogram import subtracts
 from models.boosted_trees.expectation import (
@@ -62,6 +63,9 @@ def training_cost(
     own: Counter[Operation] = Counter()
     own["table_cells"] = options.trees * tree.own_cells(active_columns)
     searching: dict[PartyId, Operations] = {active: own}
+    own_calls = Counter(tree.own_calls(active_columns, options.trees))
+    calls: dict[PartyId, Operations] = {active: own_calls}
+    own_calls["encryptions"] = own_calls["encodings"] = joint * tree.frames
     for party, shapes in passive_columns.items():
         tree.add_messages(wire, shapes, len(shapes) / max(1, columns), joint, rows)
         sending[party] = _times(joint, tree.receiving(shapes))
@@ -69,11 +73,15 @@ def training_cost(
         returned = joint * tree.returned(shapes)
         own["decodings"] += returned
         own["decryptions"] += returned
+        calls[party] = _times(joint, tree.calls(shapes))
+        own_calls["decodings"] += joint * tree.answers
+        own_calls["decryptions"] += joint * tree.decryption_calls(shapes)
     return Cost(
         bytes=dict(wire.bytes),
         messages=dict(wire.messages),
         checkpoints=1 + options.trees,
         stages=({active: {"key_generations": 1}}, sending, searching),
+        calls=calls,
     )
 
 
@@ -122,6 +130,8 @@ class _Tree:
         self._packing, self._unit = packing, unit
         self._nodes = expected_nodes(bag, options)
         self.ciphertexts = packing.ciphertexts(bag) if self._nodes else 0
+        self.frames = -(-self.ciphertexts // FRAME_CIPHERTEXTS)
+        self.answers = sum(nodes.count for nodes in self._nodes)
 
     def returned(self, columns: Sequence[ColumnShape]) -> int:
         """Return the ciphertexts a passive party answers with."""
@@ -140,12 +150,11 @@ class _Tree:
     def receiving(self, columns: Sequence[ColumnShape]) -> Operations:
         """Return a passive party's work while the gradients arrive: the root's histograms."""
         cells = sum(column.bins + 1 for column in columns)
-        frames = -(-self.ciphertexts // FRAME_CIPHERTEXTS)
         return {
             "decodings": self.ciphertexts,
             "preparations": self.ciphertexts,
             "additions": len(columns) * self._bag * bool(self._nodes),
-            "products": self._packing.rows * cells * max(0, frames - 1),
+            "products": self._packing.rows * cells * max(0, self.frames - 1),
         }
 
     def searching(self, columns: Sequence[ColumnShape]) -> Operations:
@@ -163,6 +172,33 @@ class _Tree:
             work["products"] += nodes.count * packed * sum(column.bins - 1 for column in columns)
             work["table_cells"] += 2 * len(columns) * nodes.count * nodes.rows
         return work
+
+    def own_calls(self, columns: int, trees: int) -> Operations:
+        """Return the active party's calls for what :meth:`own_cells` counts, in all trees."""
+        return {"table_cells": trees * columns * (1 + 2 * self._options.outputs) * self.answers}
+
+    def decryption_calls(self, columns: Sequence[ColumnShape]) -> int:
+        """Return how many calls decrypt a passive party's answers of one tree."""
+        return sum(
+            nodes.count * -(-self._returned_of(nodes.rows, columns) // DECRYPT_BATCH)
+            for nodes in self._nodes
+        )
+
+    def calls(self, columns: Sequence[ColumnShape]) -> Operations:
+        """Return a passive party's calls for what it receives and searches in one tree."""
+        steps = max((column.bins for column in columns), default=0)  # of cumulative sums
+        shifts = self._packing.shifts * self.answers
+        return {
+            "decodings": self.frames,
+            "preparations": self.frames,
+            "additions": self.frames + self.answers // 2,
+            "subtractions": self.answers // 2,
+            "products": self.frames + shifts + (1 + steps) * self.answers,
+            "squarings": shifts,
+            "rerandomisations": self.answers,
+            "encodings": self.answers,
+            "table_cells": 2 * len(columns) * self.answers,
+        }
 
     def _add_children(
         self, work: Counter[Operation], rows: int, count: int, columns: int, cells: int

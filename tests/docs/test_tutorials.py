@@ -137,13 +137,33 @@ def test_the_table_of_commands(command: str, own_files: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands_that_measure(tmp_path: Path) -> None:
-    bench, *others = [c for c in table_of_commands(README) if c.startswith("fedcrm bench")]
-    assert not others
-    small = bench.replace("100000x100000", "1000x1000") + " --runs 1 2>/dev/null"
-    printed = run(Command(README.name, 0, "Use", small, [LEFT_OUT]), tmp_path)
-    assert json.loads(printed)["intersection"] == 300
+    told: dict[str, dict[str, object]] = {}
+    for command in table_of_commands(README):
+        if command.split()[1] not in ("bench", "attack"):
+            continue
+        for large, small in (
+            ("100000x100000", "1000x1000 --runs 1"),
+            ("--bits 2048", "--bits 2048 --runs 1"),
+            ("--rows 30000 --trees 20", "--rows 1000 --trees 2 --runs 1"),
+            ("attack --seeds 10", "attack membership --quick --seeds 2 --json"),
+        ):
+            command = command.replace(large, small)
+        printed = run(
+            Command(README.name, 0, "Use", f"{command} 2>/dev/null", [LEFT_OUT]), tmp_path
+        )
+        told[" ".join(command.split()[1:3])] = json.loads(printed.splitlines()[0])
+    assert told.pop("bench psi")["intersection"] == 300
+    assert told.pop("bench paillier")["checked"] is True
+    assert told.pop("bench gbdt")["equal_to_clear"] is True
+    assert told.pop("attack membership")["attack"] == "membership"
+    assert not told
+
+
+@pytest.mark.slow
+def test_the_doctor_finds_every_protocol_right(tmp_path: Path) -> None:
     told = run(Command(README.name, 0, "Use", "fedcrm doctor", [LEFT_OUT]), tmp_path)
     assert "ecdh" in told
+    assert "paillier" in told
     assert "WRONG" not in told
 
 
@@ -176,9 +196,7 @@ def figures_in_blocks(text: str) -> list[str]:
     return [figure for block in blocks for figure in re.findall(r"\d[\d.,]+\d", block)]
 
 
-@pytest.mark.parametrize(
-    "document", [README, CHINESE, *ALL], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("document", [README, CHINESE, *ALL], ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     targets = links(document.read_text(encoding="utf-8"))
     assert targets

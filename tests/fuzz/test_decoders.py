@@ -14,8 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
+from models.model_file import ModelFile
+from models.model_file import encode as encode_half
+from models.model_file import read as read_half
 from party_node.peer_channel.framed_stream import FramedConnection
 from party_node.peer_channel.frames import decode_frame
 from party_node.peer_channel.transport import ConnectionLost
@@ -129,6 +133,10 @@ def other_targets(stream: RandomStream) -> Iterator[Target]:
     yield Target("PsiSpec", decode_psi_spec, [agreed], lambda decoded: decoded.to_bytes())  # type: ignore[attr-defined]
     job = canonical.encode(plain_spec())
     yield Target("JobSpec", decode_spec, [job], lambda decoded: decoded.to_bytes())  # type: ignore[attr-defined]
+    half = ModelFile(
+        "boosted_trees", "passive_party", {"columns": []}, {"weights": np.arange(3, dtype="<f8")}
+    )
+    yield Target("model halves", read_half, [encode_half(half)], encode_half)  # type: ignore[arg-type]
     yield Target("approvals", decode_approvals, [b"{}", b'{"bank":"00ff"}'])
 
 

@@ -152,7 +152,7 @@ def test_a_scorecard_is_trained_measured_and_scores(tmp_path: Path) -> None:
     found = metrics_of(tmp_path / "out")
     assert found["train"]["model"] == "scorecard"
     assert found["metrics"]["joint"]["auc"] == pytest.approx(
-        found["metrics"]["pooled"]["auc"], abs=0.005
+        found["metrics"]["pooled"]["auc"], abs=0.03
     )
     outputs = next((tmp_path / "out/nodes/parties/bank/outputs").iterdir())
     joint = json.loads((outputs / "joint-table.json").read_text())["rows"]
@@ -179,7 +179,7 @@ def test_numbers_are_predicted_in_their_own_unit(tmp_path: Path) -> None:
     assert joint["r2"] > 0.2
     rows = rows_of(scored(tmp_path / "out", tmp_path).path)
     assert any(float(row["score"]) < 0 for row in rows)
-    with pytest.raises(SimulationFailed, match="gives no label"):
+    with pytest.raises(SimulationFailed, match="a regression model gives no label"):
         scored(tmp_path / "out", tmp_path, "label")
 
 

@@ -54,6 +54,14 @@ def test_the_threshold_itself_is_a_yes():
     assert found.values[:, 0].tolist() == [0, 0, 1, 1]
 
 
+def test_a_cut_between_two_scores_belongs_to_the_upper():
+    made = predictions([0.5, 0.500001])
+    for cut in ("0.5000001", "0.5000005", "0.500001"):
+        assert scored(terms(form="label", threshold=cut), made).values[:, 0].tolist() == [0, 1]
+        found = scored(terms(form="band", bands=(cut,)), made)
+        assert found.values[:, 0].tolist() == [1, 2]
+
+
 @given(
     st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=20),
     st.integers(1, 10**9 - 1).map(lambda n: f"{Decimal(n).scaleb(-9):.9f}"),
