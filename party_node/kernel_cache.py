@@ -11,6 +11,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from protocols import kernels
@@ -40,6 +41,18 @@ def prepare() -> Path:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     return folder
+
+
+def compile_once(name: str, work: Callable[[], None]) -> None:
+    """Run ``work``, which uses the kernels called ``name``, unless they are in the folder already.
+
+    Call after :func:`prepare`: processes started later find them compiled, where several would
+    each compile them at once.
+    """
+    mark = prepare() / f"{name}.compiled"
+    if not mark.exists():
+        work()
+        mark.touch()
 
 
 def _base() -> Path:

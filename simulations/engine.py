@@ -11,6 +11,7 @@ import contextlib
 import functools
 import logging
 import os
+import secrets
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +21,8 @@ from flwr.serverapp import ServerApp
 from flwr.simulation import run_simulation
 
 from party_node import kernel_cache
+from protocols.paillier import rehearse
+from protocols.suite import get_suite
 
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 
@@ -32,12 +35,22 @@ def run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
     """Run both apps with one actor for each party; returns when the ServerApp has ended."""
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     kernel_cache.prepare()  # the actors inherit it
+    kernel_cache.compile_once("paillier", _compile)
     threads = max(1, (os.cpu_count() or 1) // parties)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     _enlarge_thread_pool(parties)
     with contextlib.redirect_stdout(sys.stderr):  # Ray prints there what happens to its workers
         _run(server_app, client_app, parties)
+
+
+def _compile() -> None:
+    """Compile the arithmetic of ciphertexts, which every actor would else compile for itself."""
+    suite = get_suite("gm")
+    if suite.kernels == "portable":
+        return
+    sys.stderr.write("compiling kernels for this machine, once; about 20 s\n")
+    rehearse(suite, suite.stream(secrets.token_bytes(32), b"rehearsal"))
 
 
 def _run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:

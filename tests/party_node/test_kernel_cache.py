@@ -71,3 +71,30 @@ def test_processes_that_tests_start_use_the_folder_of_the_tests() -> None:
     child = "import os; print(os.environ.get('NUMBA_CACHE_DIR'))"
     done = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == os.environ["NUMBA_CACHE_DIR"]
+
+
+def test_kernels_are_compiled_once_for_every_state_of_their_source(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    compiled: list[str] = []
+    for _ in range(2):
+        kernel_cache.compile_once("made", lambda: compiled.append("made"))
+    assert compiled == ["made"]
+    kernel_cache.compile_once("other", lambda: compiled.append("other"))
+    assert compiled == ["made", "other"]
+
+
+def test_a_compilation_that_failed_is_tried_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+
+    def fail() -> None:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError):
+        kernel_cache.compile_once("made", fail)
+    compiled: list[str] = []
+    kernel_cache.compile_once("made", lambda: compiled.append("made"))
+    assert compiled == ["made"]
