@@ -98,7 +98,10 @@ def simulate(
             model=model,
         )
         if plan:
-            typer.echo(f"training would take {simulation.expected()}, if all were shared")
+            expected, text = simulation.expected()
+            said = f"training would take {text}, if all were shared"
+            facts = {"seconds": expected.seconds, "bytes": expected.bytes, "text": said}
+            typer.echo(json.dumps(facts, indent=2) if as_json else said)
             return
         report = simulation.run(resume=resume)
     except (ScenarioError, WorkspaceError) as error:

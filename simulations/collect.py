@@ -220,6 +220,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         points=_points(outputs, spec),
         layers=_layers(outputs, spec),
         parameters=_parameters(spec)
+        | _encryption(outputs[active])
         | {
             "held_out_percent": spec.measurement.held_out_percent,
             "repeats": spec.measurement.repeats,
@@ -296,6 +297,13 @@ def _parameters(spec: JobSpec) -> dict[str, str | int | bool]:
         elif value is not None and name != "kind":
             shown[name] = value
     return shown
+
+
+def _encryption(outputs: _Outputs) -> dict[str, str]:
+    """Return how the active party's ciphertexts were computed, where there were any."""
+    if not (outputs.folder / "encryption.json").exists():
+        return {}
+    return {"paillier_mode": outputs.json("encryption.json")["mode"]}
 
 
 def _repeats(spec: JobSpec, splits: list[dict[str, Any]]) -> tuple[Repeat, ...]:

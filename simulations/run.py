@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from coordinator.coordinator import Coordinator
+from party_node.cost_estimate import Estimate
 from party_node.datasets import read_dataset
 from party_node.errors import DatasetError
 from party_node.expected_cost import expected_training
@@ -108,7 +109,7 @@ class Simulation:
             raise self.federation.failure(record, f"{self.command} --resume")
         return collect.collect(scenario, self.workspace, record.spec)
 
-    def expected(self) -> str:
+    def expected(self) -> tuple[Estimate, str]:
         """Return what training would take if every customer of the smallest table were shared.
 
         Nothing is aligned or trained; a sample's files are written where the run would have them.
@@ -123,10 +124,9 @@ class Simulation:
             except DatasetError as error:
                 raise ScenarioError(error.message, error.hint) from None
             training = rows - rows * spec.measurement.held_out_percent // 100
-            _, text = expected_training(
+            return expected_training(
                 spec, training, suite=suite, folder=Path(made), one_machine=True
             )
-        return text
 
     def _check_parameters(self) -> JobSpec:
         """Return the spec of placeholder keys; raises :class:`ScenarioError` for what none may say.

@@ -15,7 +15,13 @@ from pyarrow import lib as pa_lib
 from audit.detail_kinds import is_code, is_label
 from protocols.session.job_spec import Purpose
 from simulations.samples import population
-from simulations.scenario_tables import PartyTable, ScenarioError, ScenarioTables, TreeTable
+from simulations.scenario_tables import (
+    PartyTable,
+    ScenarioError,
+    ScenarioTables,
+    ScorecardTable,
+    TreeTable,
+)
 
 MAX_SEED = 2**53 - 1
 MAX_PARTIES = 5
@@ -104,6 +110,11 @@ def _check_parties(tables: ScenarioTables, refuse: Any) -> None:
             "a scenario takes one active_party and one to four passive_party, "
             f"not {len(roles)} parties with roles {', '.join(roles) or 'none'}",
             "the active_party is the one with the label",
+        )
+    if isinstance(tables.model, ScorecardTable) and len(roles) > 2:
+        refuse(
+            f"a scorecard is trained by two parties, not {len(roles)}",
+            'leave out a passive_party, or kind = "boosted_trees" in [model]',
         )
     for party in tables.parties:
         names = [name for name, _ in party.columns]

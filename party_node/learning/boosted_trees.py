@@ -51,6 +51,11 @@ class TreeLearner(Learner):
     def _options(self) -> TreeOptions:
         return TreeOptions.from_terms(self._terms)
 
+    @property
+    def mode(self) -> str:
+        """Return the key's line; see :class:`Learner`."""
+        return self._private_key.mode if self.context.is_active else self._public_key.mode
+
     # -- training ----------------------------------------------------------------------------
 
     def set_up(self) -> None:

@@ -57,6 +57,14 @@ class Learner(ABC):
     def __init__(self, context: PhaseContext) -> None:
         self.context = context
 
+    @property
+    def mode(self) -> str:
+        """How ciphertexts are computed and how long their random exponents are, in one line.
+
+        Known after :meth:`set_up`; empty where nothing is encrypted.
+        """
+        return ""
+
     @abstractmethod
     def set_up(self) -> None:
         """Run what all splits share, such as making keys; before the first :meth:`fit`."""

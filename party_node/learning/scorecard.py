@@ -42,6 +42,11 @@ class ScorecardLearner(Learner):
     def _options(self) -> ScorecardOptions:
         return ScorecardOptions.from_terms(self._terms)
 
+    @property
+    def mode(self) -> str:
+        """Return this party's own key's line; see :class:`Learner`."""
+        return self._keys.own.mode
+
     # -- training ----------------------------------------------------------------------------
 
     def set_up(self) -> None:

@@ -24,6 +24,8 @@ def train(context: PhaseContext) -> dict[str, Any]:
         with transaction(context.node.engine) as connection:
             _record_start(context, learner, connection, *split(context, 0))
     learner.set_up()
+    if learner.mode:
+        context.write_json("encryption.json", {"mode": learner.mode})
     halves: list[bytes] = []
     rows = 0
     for repeat in range(context.evaluation.repeats):

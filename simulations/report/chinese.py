@@ -311,6 +311,7 @@ CHINESE: Strings = {
     "parameter_minimum_bin_count": "分裂任一侧的最少训练客户数",
     "parameter_first_tree_active_only": "第一棵树只用主动方的特征列",
     "parameter_paillier_bits": "Paillier 模数位数",
+    "parameter_paillier_mode": "Paillier 的计算方式与随机指数长度",
     "parameter_held_out_percent": "留出客户的百分比",
     "parameter_repeats": "划分次数",
     "setting": "取值",

@@ -336,6 +336,7 @@ ENGLISH: Strings = {
     "parameter_minimum_bin_count": "fewest training customers on a side of a split",
     "parameter_first_tree_active_only": "first tree on the active party's columns only",
     "parameter_paillier_bits": "bits of the Paillier modulus",
+    "parameter_paillier_mode": "how Paillier is computed, and its random exponents",
     "parameter_held_out_percent": "per cent of customers held out",
     "parameter_repeats": "splits",
     "setting": "Value",

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import click
 import typer
 
+from party_node.errors import NodeError
 from simulations.engine import EngineError
 from simulations.federation import SimulationFailed
 from simulations.scenario import ScenarioError
@@ -69,7 +70,7 @@ def score(
         scored = run_scoring(Workspace(run), request, out)
     except (ScenarioError, WorkspaceError) as error:
         _fail(error.message, error.hint, 2)
-    except SimulationFailed as error:
+    except (SimulationFailed, NodeError) as error:
         _fail(error.message, error.hint, 1)
     except EngineError as error:
         _fail(str(error), "", 1)

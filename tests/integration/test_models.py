@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from audit.log import read_events
+from fedcrm import app as fedcrm_app
+from party_node.errors import NodeError
 from party_node.node import Node
 from simulations.federation import SimulationFailed
 from simulations.scenario_tables import ScenarioError
@@ -137,8 +140,18 @@ def test_a_half_of_another_training_is_refused(trees: Path, tmp_path: Path) -> N
     with node.engine.begin() as connection:
         connection.execute(text("UPDATE model_halves SET sealed = zeroblob(length(sealed))"))
     node.close()
-    with pytest.raises(Exception, match="cannot be opened"):
+    with pytest.raises(NodeError, match="cannot be opened"):
         scored(folder / "out", folder)
+    called = CliRunner().invoke(
+        fedcrm_app,
+        [
+            "score",
+            str(folder / "out"),
+            *(f"--file={party}={folder / party}.csv" for party in ("bank", "retailer")),
+        ],
+    )
+    assert called.exit_code == 1
+    assert "cannot be opened" in called.output
 
 
 def test_a_killed_scoring_can_be_asked_for_again(trees: Path) -> None:

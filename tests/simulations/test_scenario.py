@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from protocols.suite import get_suite
-from simulations.scenario import BUILTIN, Scenario, ScenarioError, load, prepare
+from simulations.scenario import (
+    BUILTIN,
+    Scenario,
+    ScenarioError,
+    changed,
+    load,
+    made_scenario,
+    prepare,
+)
 
 SUITE = get_suite("gm")
 
@@ -262,3 +270,10 @@ def test_unreadable_table_must_not_quote_its_rows(folder: Path) -> None:
         loaded(folder)
     assert "cannot be read as parquet" in caught.value.message
     assert "13912345678" not in caught.value.message + caught.value.hint
+
+
+def test_a_scorecard_of_three_parties_must_be_refused_before_it_runs() -> None:
+    three = made_scenario(3, 1000, 1)
+    with pytest.raises(ScenarioError, match="trained by two parties, not 3"):
+        changed(three, {"model": "scorecard"})
+    assert changed(made_scenario(2, 1000, 1), {"model": "scorecard"}).model.epochs > 0
