@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from coordinator.coordinator import Coordinator
+from party_node import kernel_cache
 from party_node.cost_estimate import Estimate
 from party_node.datasets import read_dataset
 from party_node.errors import DatasetError
@@ -115,6 +116,7 @@ class Simulation:
         Nothing is aligned or trained; a sample's files are written where the run would have them.
         Raises :class:`ScenarioError`.
         """
+        kernel_cache.prepare()
         suite = get_suite(self.scenario.suite)
         spec = self._check_parameters()
         with TemporaryDirectory(prefix="fedcrm-expected-") as made:

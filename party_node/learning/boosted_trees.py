@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection
 
 from audit.catalogue import DetailValue
 from models.binning import BinnedTable, learn_binning
@@ -32,6 +31,9 @@ from protocols.errors import LocalProtocolError
 from protocols.paillier import PrivateKey, PublicKey
 from protocols.roles import Role
 from protocols.session.model_terms import Objective, TreeTerms
+
+ROW_SAMPLE = b"fedcrm/row-sample/v1\x00"
+"""What the public seed of the rows each tree learns from is for."""
 
 
 class TreeLearner(Learner):
@@ -76,7 +78,7 @@ class TreeLearner(Learner):
                 decode_result=lambda data: PrivateKey.from_bytes(
                     data, context.suite, randomness=terms.paillier_randomness
                 ),
-                on_done=self._record_key,
+                on_done=lambda connection, key: self.record_key(connection, key.public_key),
             )
         else:
             self._public_key = context.driver.run_step(
@@ -121,7 +123,7 @@ class TreeLearner(Learner):
                 passive_columns=self._passive_columns,
                 private_key=self._private_key,
                 suite=context.suite,
-                sampling_seed=self._sampling_seed(repeat),
+                sampling_seed=self.public_seed(ROW_SAMPLE, repeat),
                 validation=training.validation,
                 losses=losses,
             )
@@ -155,7 +157,7 @@ class TreeLearner(Learner):
                 passive_columns=self._passive_columns,
                 public_key=self._public_key,
                 suite=context.suite,
-                sampling_seed=self._sampling_seed(repeat),
+                sampling_seed=self.public_seed(ROW_SAMPLE, repeat),
                 validation=training.validation,
             )
             if results and results[-1].stopped:
@@ -176,56 +178,27 @@ class TreeLearner(Learner):
         """The largest number of columns of a passive party, from the spec: alike at all parties."""
         return max(len(party.dataset.columns) for party in self.context.spec.passive_parties)
 
-    def _sampling_seed(self, repeat: int) -> bytes:
-        """Return the public seed that says which rows a tree learns from."""
-        context = self.context
-        return context.suite.hash(
-            b"fedcrm/row-sample/v1\x00", context.spec.digest(context.suite), bytes([repeat])
-        )
-
-    def _record_key(self, connection: Connection, key: PrivateKey) -> None:
-        context = self.context
-        modulus = key.public_key.to_bytes()
-        context.event(
-            connection,
-            "he.key_generated",
-            details={"scheme": self.scheme, "key_id": context.suite.hash(modulus).hex()[:32]},
-            counts={"key_bits": self._terms.paillier_bits},
-        )
-
     # -- prediction --------------------------------------------------------------------------
 
     def predict(self, step: str, half: bytes, part: Part) -> Predictions | None:
         """Predict with the peers, each answering for its own splits."""
-        context = self.context
+        context, table = self.context, part.table
         if context.is_active:
-            model = ActiveModel.from_bytes(half)
-            return context.driver.run_step(
-                step,
-                lambda *, seed: active_party.evaluate(
-                    model=model, table=part.table, passives=context.passives
-                ),
-                inputs=context.inputs(half),
-                encode_result=Predictions.to_bytes,
-                decode_result=Predictions.from_bytes,
+            own = ActiveModel.from_bytes(half)
+            role: Any = partial(
+                active_party.evaluate, model=own, table=table, passives=context.passives
             )
-        held = PassiveModel.from_bytes(half)
-        return context.driver.run_step(
-            step,
-            lambda *, seed: passive_party.evaluate(
-                model=held, table=part.table, active=context.active
-            ),
-            inputs=context.inputs(half),
-            encode_result=lambda _: b"",
-            decode_result=lambda _: None,
-        )
+        else:
+            held = PassiveModel.from_bytes(half)
+            role = partial(passive_party.evaluate, model=held, table=table, active=context.active)
+        return self.run_prediction(step, half, role)
 
     def alone(self, training: Part, test: Part) -> npt.NDArray[np.float64]:
         """Return what the same trees, grown on this party's columns only, say of ``test``."""
         context = self.context
         seed = context.suite.hash(b"fedcrm/alone/v1\x00", context.binding)
         sampling = Sampling(
-            context.suite, seed, lambda tree: context.suite.hash(seed, bytes([tree]))
+            context.suite, seed, lambda tree: context.suite.hash(seed, tree.to_bytes(4, "big"))
         )
         half = train_alone(
             training.table,

@@ -7,21 +7,28 @@ and hands back this party's half as bytes. It is made anew for each phase.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Connection
 
 from audit.catalogue import DetailValue
 from models.predictions import Predictions
 from models.table import ColumnTable
 from protocols.errors import LocalProtocolError
+from protocols.paillier import PublicKey
+from protocols.roles import Role
 from protocols.session.model_terms import Objective
 from protocols.suite import Items
 
 if TYPE_CHECKING:
     from party_node.phases.context import PhaseContext
+
+BATCH_ORDER = b"fedcrm/batch-order/v1\x00"
+"""What the public seed of the order of batches is for."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,52 @@ class Learner(ABC):
     @abstractmethod
     def learned(self) -> list[str]:
         """Return what this party learned in training, as codes of the log."""
+
+    def public_seed(self, purpose: bytes, repeat: int) -> bytes:
+        """Return a seed of one split that every party computes alike, for one purpose."""
+        context = self.context
+        return context.suite.hash(purpose, context.spec.digest(context.suite), bytes([repeat]))
+
+    def record_key(self, connection: Connection, key: PublicKey) -> None:
+        """Log that this party made a key pair; ``key`` is its public half."""
+        self.context.event(
+            connection,
+            "he.key_generated",
+            details={
+                "scheme": "paillier",
+                "key_id": self.context.suite.hash(key.to_bytes()).hex()[:32],
+            },
+            counts={"key_bits": key.bits},
+        )
+
+    def run_prediction(
+        self, step: str, half: bytes, role: Callable[[], Role[Any]]
+    ) -> Predictions | None:
+        """Run this party's role of a prediction as a step; only the active one's returns any."""
+
+        def make(*, seed: bytes) -> Role[Any]:
+            del seed  # predicting draws nothing
+            return role()
+
+        driver, inputs = self.context.driver, self.context.inputs(half)
+        found: Predictions | None
+        if self.context.is_active:
+            found = driver.run_step(
+                step,
+                make,
+                inputs=inputs,
+                encode_result=Predictions.to_bytes,
+                decode_result=Predictions.from_bytes,
+            )
+        else:
+            found = driver.run_step(
+                step,
+                make,
+                inputs=inputs,
+                encode_result=lambda _: b"",
+                decode_result=lambda _: None,
+            )
+        return found
 
     def objective(self, half: bytes) -> Objective:
         """Return what kind of label the model predicts."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection
 
 from audit.catalogue import DetailValue
 from models.predictions import Predictions
@@ -19,7 +18,7 @@ from models.scorecard.model import ActiveScorecard, PassiveScorecard
 from models.scorecard.options import ScorecardOptions
 from models.scorecard.regression import TrainingState
 from party_node.errors import JobRefused
-from party_node.learning.learner import Learner, Part
+from party_node.learning.learner import BATCH_ORDER, Learner, Part
 from party_node.plan import KEYS_STEP, binning_step, epoch_step, finish_step
 from protocols.errors import LocalProtocolError
 from protocols.session.model_terms import ScorecardTerms
@@ -70,7 +69,7 @@ class ScorecardLearner(Learner):
             decode_result=lambda data: Keys.from_bytes(
                 data, context.suite, terms.paillier_randomness
             ),
-            on_done=self._record_key,
+            on_done=lambda connection, keys: self.record_key(connection, keys.own.public_key),
         )
 
     def fit(self, repeat: int, training: Part) -> bytes:
@@ -115,7 +114,7 @@ class ScorecardLearner(Learner):
                     state=state,
                     keys=self._keys,
                     suite=context.suite,
-                    public_seed=self._order_seed(repeat),
+                    public_seed=self.public_seed(BATCH_ORDER, repeat),
                     **common,
                 ),
                 inputs=context.inputs(digest, before),
@@ -138,47 +137,20 @@ class ScorecardLearner(Learner):
             return ActiveScorecard.from_bytes(data)
         return PassiveScorecard.from_bytes(data)
 
-    def _order_seed(self, repeat: int) -> bytes:
-        """Return the public seed of the batches' order."""
-        context = self.context
-        return context.suite.hash(
-            b"fedcrm/batch-order/v1\x00", context.spec.digest(context.suite), bytes([repeat])
-        )
-
-    def _record_key(self, connection: Connection, keys: Keys) -> None:
-        context = self.context
-        modulus = keys.own.public_key.to_bytes()
-        context.event(
-            connection,
-            "he.key_generated",
-            details={"scheme": "paillier", "key_id": context.suite.hash(modulus).hex()[:32]},
-            counts={"key_bits": self._terms.paillier_bits},
-        )
-
     # -- prediction --------------------------------------------------------------------------
 
     def predict(self, step: str, half: bytes, part: Part) -> Predictions | None:
         """Add up the points of both parties' columns at the active party."""
-        context = self.context
+        context, table = self.context, part.table
         if context.is_active:
-            card = ActiveScorecard.from_bytes(half)
-            return context.driver.run_step(
-                step,
-                lambda *, seed: active_party.score(
-                    half=card, table=part.table, passives=context.passives
-                ),
-                inputs=context.inputs(half),
-                encode_result=Predictions.to_bytes,
-                decode_result=Predictions.from_bytes,
+            own = ActiveScorecard.from_bytes(half)
+            role: Any = partial(
+                active_party.score, half=own, table=table, passives=context.passives
             )
-        held = PassiveScorecard.from_bytes(half)
-        return context.driver.run_step(
-            step,
-            lambda *, seed: passive_party.score(half=held, table=part.table, active=context.active),
-            inputs=context.inputs(half),
-            encode_result=lambda _: b"",
-            decode_result=lambda _: None,
-        )
+        else:
+            held = PassiveScorecard.from_bytes(half)
+            role = partial(passive_party.score, half=held, table=table, active=context.active)
+        return self.run_prediction(step, half, role)
 
     def alone(self, training: Part, test: Part) -> npt.NDArray[np.float64]:
         """Return what a scorecard of this party's columns only says of ``test``."""

@@ -20,7 +20,7 @@ from models.split_network.model import ActiveModel, PassiveModel
 from models.split_network.options import NetworkOptions
 from models.split_network.state import NetworkState
 from party_node.errors import JobRefused
-from party_node.learning.learner import Learner, Part
+from party_node.learning.learner import BATCH_ORDER, Learner, Part
 from party_node.plan import epoch_step, finish_step
 from protocols.errors import LocalProtocolError
 from protocols.session.model_terms import SplitNetworkTerms
@@ -51,7 +51,7 @@ class SplitNetworkLearner(Learner):
         context, options = self.context, self._options
         encoding = learn_encoding(training.table)
         inputs = encoding.apply(training.table)
-        public_seed = self._order_seed(repeat)
+        public_seed = self.public_seed(BATCH_ORDER, repeat)
         role: Any = active_party if context.is_active else passive_party
         peers: dict[str, Any] = {"active": context.active}
         digest = context.suite.hash(context.binding, inputs.tobytes())
@@ -124,13 +124,6 @@ class SplitNetworkLearner(Learner):
                 f"{context.node.party_id}: {error}", "look at the label rule"
             ) from None
 
-    def _order_seed(self, repeat: int) -> bytes:
-        """Return the public seed of the batches' order."""
-        context = self.context
-        return context.suite.hash(
-            b"fedcrm/batch-order/v1\x00", context.spec.digest(context.suite), bytes([repeat])
-        )
-
     def _half(self, data: bytes) -> ActiveModel | PassiveModel:
         if self.context.is_active:
             return ActiveModel.from_bytes(data)
@@ -140,28 +133,16 @@ class SplitNetworkLearner(Learner):
 
     def predict(self, step: str, half: bytes, part: Part) -> Predictions | None:
         """Predict with the peers' outputs for the same customers."""
-        context = self.context
+        context, table = self.context, part.table
         if context.is_active:
-            model = ActiveModel.from_bytes(half)
-            return context.driver.run_step(
-                step,
-                lambda *, seed: active_party.evaluate(
-                    model=model, table=part.table, passives=context.passives
-                ),
-                inputs=context.inputs(half),
-                encode_result=Predictions.to_bytes,
-                decode_result=Predictions.from_bytes,
+            own = ActiveModel.from_bytes(half)
+            role: Any = partial(
+                active_party.evaluate, model=own, table=table, passives=context.passives
             )
-        held = PassiveModel.from_bytes(half)
-        return context.driver.run_step(
-            step,
-            lambda *, seed: passive_party.evaluate(
-                model=held, table=part.table, active=context.active
-            ),
-            inputs=context.inputs(half),
-            encode_result=lambda _: b"",
-            decode_result=lambda _: None,
-        )
+        else:
+            held = PassiveModel.from_bytes(half)
+            role = partial(passive_party.evaluate, model=held, table=table, active=context.active)
+        return self.run_prediction(step, half, role)
 
     def alone(self, training: Part, test: Part) -> npt.NDArray[np.float64]:
         """Return what a network of this party's columns and true labels says of ``test``."""

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from party_node import kernel_cache
 from simulations.attacks.outcome import Result
 from simulations.attacks.plan import Plan
 from simulations.scenario_tables import ScenarioError
@@ -52,6 +53,7 @@ def attack(
     The figures of docs/privacy.md come from here. Nothing leaves this machine, and no party's real
     data is read. Exit status: 0 done, 1 a sample is missing, 2 a wrong call.
     """
+    kernel_cache.prepare()
     plan = Plan(seeds=seeds, quick=quick, shown=True)
     for each in ATTACKS if name == "all" else (name,):
         try:

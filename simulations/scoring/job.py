@@ -66,12 +66,12 @@ def score(
     a request that makes no sense, :class:`SimulationFailed` when a party refused or failed.
     """
     workspace.must_exist("train a model first, for example: fedcrm simulate credit-need")
-    trained = Federation.of(workspace).latest()
+    federation = Federation.of(workspace)
+    trained = federation.latest()
     if trained.status != "closed":
         raise SimulationFailed(
             f"the run in {workspace.root} is not finished", "finish it with --resume"
         )
-    federation = Federation.of(workspace)
     with federation.nodes() as nodes:
         registered = _registrations(nodes, trained.spec, request)
         spec = _spec(nodes, trained.spec, request, registered)
