@@ -27,7 +27,8 @@ from audit.statements import approval_statement
 from coordinator.job_drive import JobDrive, PhaseOutcome
 from coordinator.store import jobs, metadata
 from protocols.session.approval import encode_approvals, verify_approvals
-from protocols.session.job_spec import JobSpec, decode_spec
+from protocols.session.decoded_spec import decode_spec
+from protocols.session.job_spec import JobSpec
 from protocols.session.phase_report import Phase
 from protocols.suite import Suite, get_suite
 

@@ -17,7 +17,8 @@ from flwr.serverapp import Grid
 
 from coordinator.token_matching import match_tokens
 from protocols.errors import RemoteProtocolError
-from protocols.session.job_spec import JobSpec, session_binding
+from protocols.session.agreed_job import session_binding
+from protocols.session.job_spec import JobSpec
 from protocols.session.phase_report import (
     Phase,
     PhaseReport,

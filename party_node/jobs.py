@@ -32,7 +32,8 @@ from party_node.store import jobs, transaction
 from protocols.errors import RemoteProtocolError
 from protocols.identifiers import RULES_VERSION
 from protocols.session.approval import encode_approvals, verify_approvals
-from protocols.session.job_spec import JobSpec, decode_spec
+from protocols.session.decoded_spec import decode_spec
+from protocols.session.job_spec import JobSpec
 from protocols.session.phase_report import Phase
 
 POLICY_VERDICTS: dict[Verdict, Literal["allow", "conditions", "needs_approval", "deny"]] = {

@@ -10,6 +10,7 @@ import msgspec
 
 from party_node.datasets import LabelRule, Registration
 from protocols.identifiers import RULES_VERSION
+from protocols.session.agreed_job import OutputTerms, RetentionTerms
 from protocols.session.job_spec import (
     AlignmentTerms,
     ColumnTerms,
@@ -17,9 +18,7 @@ from protocols.session.job_spec import (
     EvaluationTerms,
     JobSpec,
     LabelTerms,
-    OutputTerms,
     PartyTerms,
-    RetentionTerms,
 )
 from protocols.session.model_terms import (
     Objective,
@@ -51,7 +50,6 @@ def job_spec(
     keys = {party.id: public_keys[party.id] for party in scenario.parties}
     try:
         return JobSpec(
-            version="fedcrm-job/1",
             job_id=job_id,
             title=scenario.title,
             purpose=scenario.purpose,

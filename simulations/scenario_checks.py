@@ -13,7 +13,7 @@ from pyarrow import csv as pa_csv
 from pyarrow import lib as pa_lib
 
 from audit.detail_kinds import is_code, is_label
-from protocols.session.job_spec import Purpose
+from protocols.session.agreed_job import Purpose
 from simulations.samples import population
 from simulations.scenario_tables import (
     PartyTable,

@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from protocols.identifiers import IdentifierKind
-from protocols.session.job_spec import ColumnKind, Jurisdiction, PartyRole, Purpose
+from protocols.session.agreed_job import Jurisdiction, Purpose
+from protocols.session.job_spec import ColumnKind, PartyRole
 from protocols.session.model_terms import Randomness
 
 OutputUse: TypeAlias = Literal["research_only", "marketing", "lending_decision"]

@@ -9,7 +9,8 @@ from compliance.catalogue import Catalogue, RetentionDays
 from compliance.decision import Decision, Verdict
 from compliance.facts import Facts, Stage
 from compliance.gates import cite
-from protocols.session.job_spec import JobSpec, RetentionTerms
+from protocols.session.agreed_job import RetentionTerms
+from protocols.session.job_spec import JobSpec
 
 GATE = "G16"
 

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from audit.key_files import KeyFileError, create_secret_file, load_secret_file
-from protocols.session.job_spec import check_id
+from protocols.session.agreed_job import check_id
 from protocols.suite import InvalidSignature, Suite, get_suite
 
 PUBLIC_FILE = "identity.pub"

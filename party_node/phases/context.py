@@ -24,8 +24,9 @@ from party_node.journal import Journal
 from party_node.keys import unseal
 from party_node.node import Node
 from party_node.store import row_maps
+from protocols.session.agreed_job import session_binding
 from protocols.session.countersign import countersign
-from protocols.session.job_spec import EvaluationTerms, JobSpec, PartyTerms, session_binding
+from protocols.session.job_spec import EvaluationTerms, JobSpec, PartyTerms
 from protocols.session.model_terms import TrainingTerms
 from protocols.suite import Suite
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import msgspec
 
 from protocols.errors import DecodeError, VerifyError
-from protocols.session.job_spec import JobSpec
+from protocols.session.agreed_job import AgreedJob
 from protocols.suite import InvalidSignature, Suite, canonical
 
 
 def verify_approvals(
-    spec: JobSpec,
+    spec: AgreedJob,
     statement: bytes,
     approvals: Mapping[str, bytes],
     pinned: Mapping[str, bytes],
@@ -27,9 +27,9 @@ def verify_approvals(
     ``pinned`` maps party ids to public keys this verifier obtained itself; a key that only the
     spec names is not believed. Raises :class:`VerifyError` naming the party.
     """
-    if set(approvals) != {party.party_id for party in spec.parties}:
+    if set(approvals) != {party.party_id for party in spec.participants}:
         raise VerifyError("approvals are not those of the spec's parties")
-    for party in spec.parties:
+    for party in spec.participants:
         key = pinned.get(party.party_id)
         if key is None or key.hex() != party.public_key:
             raise VerifyError("the spec's key is not the one pinned here", party=party.party_id)

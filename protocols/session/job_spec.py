@@ -1,4 +1,4 @@
-"""The JobSpec: what every party signs before anything runs.
+"""The JobSpec of a job on shared customers: what every party signs before anything runs.
 
 Its digest is bound into every message and every audit event. It is data only: nothing in it is
 executed, and a parameter below the floor its protocol states is refused here, in code.
@@ -6,17 +6,11 @@ executed, and a parameter below the floor its protocol states is refused here, i
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-import msgspec
-
-from protocols.errors import DecodeError
 from protocols.identifiers import IdentifierKind
+from protocols.session.agreed_job import AgreedJob, Participant
 from protocols.session.model_terms import (
     ModelTerms,
     ScoringTerms,
@@ -25,20 +19,12 @@ from protocols.session.model_terms import (
     decimal,
     within,
 )
-from protocols.suite import Suite, canonical
+from protocols.suite import canonical
 
-# What an event can hold (audit/catalogue.py): nothing shaped like a phone number or an ID.
-_REFERENCE = re.compile(r"(?!\d{7,}$)(?!\d{17}[Xx]$)[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}")
-# Job and party ids name files and logs as well: no separator, and at least one letter.
-_ID = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
-_MISLEADING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MAX_INTEGER = canonical.MAX_INTEGER
 
-Purpose: TypeAlias = Literal["credit_need", "creditworthiness", "churn"]
 ColumnKind: TypeAlias = Literal["numeric", "integer", "boolean", "date", "categorical"]
 PartyRole: TypeAlias = Literal["active_party", "passive_party"]
-Jurisdiction: TypeAlias = Literal["CN", "EU"]
 
 
 class ColumnTerms(Terms, frozen=True, kw_only=True):
@@ -56,21 +42,18 @@ class DatasetTerms(Terms, frozen=True, kw_only=True):
     columns: tuple[ColumnTerms, ...]
 
 
-class PartyTerms(Terms, frozen=True, kw_only=True):
+class PartyTerms(Participant, frozen=True, kw_only=True):
     """One organisation in the job."""
 
-    party_id: str
     role: PartyRole
-    public_key: str
-    """Hex of the party's signature key."""
-    jurisdiction: Jurisdiction
-    legal_basis: str
-    """A value of the party's own enumeration, for example ``CN13_1``; see ``compliance/``."""
     dataset: DatasetTerms
     minimum_cohort: int
     """The smallest intersection this party opens; the strictest party's number applies."""
-    approver: str
-    """Pseudonymous staff id of who may approve for this party."""
+
+    @property
+    def dataset_name(self) -> str:
+        """The dataset the party brings."""
+        return self.dataset.name
 
 
 class LabelTerms(Terms, frozen=True, kw_only=True):
@@ -113,63 +96,21 @@ class EvaluationTerms(Terms, frozen=True, kw_only=True):
             raise ValueError("threshold must be between 0 and 1")
 
 
-class OutputTerms(Terms, frozen=True, kw_only=True):
-    """One thing that leaves the job, and the only party that gets it."""
+class JobSpec(AgreedJob, frozen=True, kw_only=True, tag="fedcrm-job/1"):
+    """A job on shared customers: everything the parties agree on."""
 
-    name: Literal["scores", "metrics", "model_half", "aligned_rows", "joint_table"]
-    recipient: str
-    form: Literal["score", "band", "label", "aggregate", "local"]
-
-
-class RetentionTerms(Terms, frozen=True, kw_only=True):
-    """Days after which each kind of left-over is deleted, counted from the job's end."""
-
-    row_map_days: int
-    intermediate_days: int
-    model_days: int
-    scores_days: int
-
-
-class JobSpec(Terms, frozen=True, kw_only=True):
-    """Everything the parties agree on, in the order a compliance officer reads it."""
-
-    version: Literal["fedcrm-job/1"]
-    job_id: str
-    title: str
-    purpose: Purpose
-    output_use: str
-    """How results are used: ``research_only``, ``marketing`` or ``lending_decision``."""
-    agreement: str
-    """Reference of the contract the parties signed outside this system."""
-    suite: Literal["gm", "intl"]
     parties: tuple[PartyTerms, ...]
     label: LabelTerms
     alignment: AlignmentTerms
     model: ModelTerms
     evaluation: EvaluationTerms | None
     """How the trained model is measured; a job that scores with a trained one has none."""
-    outputs: tuple[OutputTerms, ...]
-    retention: RetentionTerms | None
     privacy_budget: Literal["none"]
-    proposed_by: str
-    """Pseudonymous staff id of who proposed the job."""
-    created_at: str
-    """UTC, RFC 3339 with seconds, ending in ``Z``."""
-    expires_at: str
 
     def __post_init__(self) -> None:
         """Refuse specs that contradict themselves; the law's questions are ``compliance/``'s."""
-        check_id("job_id", self.job_id)
-        check_reference("agreement", self.agreement)
-        if self.proposed_by:  # that nobody is named is gate G22's to refuse, and to record
-            check_reference("proposed_by", self.proposed_by)
+        self.check_agreed()
         ids = [party.party_id for party in self.parties]
-        for party_id in ids:
-            check_id("party_id", party_id)
-        if len(set(ids)) != len(ids):
-            raise ValueError("party ids must differ")
-        if len({party.public_key for party in self.parties}) != len(ids):
-            raise ValueError("the parties' public keys must differ")
         if [p.role for p in self.parties].count("active_party") != 1 or not 2 <= len(ids) <= 5:
             raise ValueError("a job takes one active party and one to four passive parties")
         if self.label.party_id != self.active_party.party_id:
@@ -191,15 +132,31 @@ class JobSpec(Terms, frozen=True, kw_only=True):
                 raise ValueError("a scoring job names one half of the model for each party")
         if (self.evaluation is None) != self.is_scoring:
             raise ValueError("a job that trains is measured, one that scores is not")
-        if not {output.recipient for output in self.outputs} <= set(ids):
-            raise ValueError("an output's recipient is not a party of the job")
-        created = check_instant("created_at", self.created_at)
-        if check_instant("expires_at", self.expires_at) <= created:
-            raise ValueError("expires_at must be later than created_at")
-        if any(unicodedata.category(c) in _MISLEADING for t in _texts(self) for c in t):
-            # An officer approves what is shown: control and format characters can hide or
-            # reorder text.
-            raise ValueError("a text holds a control or format character")
+
+    @property
+    def participants(self) -> tuple[PartyTerms, ...]:
+        """Every organisation of the job."""
+        return self.parties
+
+    @property
+    def protocol(self) -> str:
+        """The private set intersection's protocol."""
+        return self.alignment.protocol
+
+    @property
+    def algorithm(self) -> str:
+        """What is done with the model, as the spec names it."""
+        return self.model.kind
+
+    @property
+    def reveal(self) -> str:
+        """What the intersection tells the parties."""
+        return self.alignment.reveal
+
+    @property
+    def floor(self) -> int:
+        """The smallest intersection that is opened."""
+        return self.cohort_floor
 
     @property
     def active_party(self) -> PartyTerms:
@@ -248,65 +205,3 @@ class JobSpec(Terms, frozen=True, kw_only=True):
             if party.party_id == party_id:
                 return party
         raise KeyError(party_id)
-
-    def to_bytes(self) -> bytes:
-        """Return the canonical bytes that are signed."""
-        return canonical.encode(msgspec.json.decode(msgspec.json.encode(self)))
-
-    def digest(self, suite: Suite) -> bytes:
-        """Return the digest that is bound into every message and event."""
-        return suite.hash(b"fedcrm/job-spec/v1\x00", self.to_bytes())
-
-
-def session_binding(spec: JobSpec, attempt: int, suite: Suite) -> bytes:
-    """Return what every message, hash and signature of one attempt of a job is bound to."""
-    return spec.digest(suite) + attempt.to_bytes(4, "big")
-
-
-def decode_spec(data: bytes) -> JobSpec:
-    """Return the spec ``data`` encodes; raises :class:`DecodeError` and nothing else."""
-    try:
-        return msgspec.convert(canonical.decode(data), JobSpec)
-    except (canonical.CanonicalError, msgspec.ValidationError) as error:
-        raise DecodeError(f"not a valid JobSpec: {shortened(str(error))}") from None
-
-
-def check_id(name: str, value: str) -> None:
-    """Refuse what is no job or party id; raises ``ValueError``."""
-    if not _ID.fullmatch(value):
-        raise ValueError(f"{name} must be 1 to 100 ASCII letters (at least one), digits, . _ or -")
-
-
-def check_reference(name: str, value: str) -> None:
-    """Refuse what is no short reference; raises ``ValueError``."""
-    if not _REFERENCE.fullmatch(value):
-        raise ValueError(f"{name} must be a short reference without spaces, not shaped like an ID")
-
-
-def check_instant(name: str, text: str) -> datetime:
-    """Return the time ``text`` states; raises ``ValueError``."""
-    try:
-        when = datetime.strptime(text, _INSTANT).replace(tzinfo=UTC)
-    except ValueError:
-        when = None
-    if when is None or when.strftime(_INSTANT) != text:
-        raise ValueError(f"{name} must be a UTC time such as 2026-11-21T08:00:00Z")
-    return when
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Yield every text in a part of a spec."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple):
-        for element in value:
-            yield from _texts(element)
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _texts(getattr(value, name))
-
-
-def shortened(text: str) -> str:
-    """Return the reason as it may stand in a log: the proposer's words in it are bounded."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= 200 else shown[:197] + "..."

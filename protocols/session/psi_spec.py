@@ -16,12 +16,7 @@ import msgspec
 from protocols.arguments import MAX_ITEMS
 from protocols.errors import DecodeError, LocalProtocolError
 from protocols.identifiers import IdentifierKind
-from protocols.session.job_spec import (
-    check_id,
-    check_instant,
-    check_reference,
-    shortened,
-)
+from protocols.session.agreed_job import check_id, check_instant, check_reference, shortened
 from protocols.suite import Suite, canonical
 
 PsiProtocol: TypeAlias = Literal["ecdh", "vole", "oprf", "sum"]

@@ -95,7 +95,6 @@ def _spec(
     public_keys: Mapping[str, bytes],
 ) -> JobSpec:
     return JobSpec(
-        version="fedcrm-job/1",
         job_id=JOB,
         title="Trees that are measured",
         purpose="credit_need",

@@ -21,7 +21,8 @@ from party_node.model_store import find
 from party_node.node import Node
 from party_node.peer_channel.link import Deadlines
 from party_node.phases.score import SCORES_FILE
-from protocols.session.job_spec import JobSpec, OutputTerms
+from protocols.session.agreed_job import OutputTerms
+from protocols.session.job_spec import JobSpec
 from protocols.session.model_terms import HalfDigest, ModelKind, ScoringTerms
 from simulations import engine
 from simulations.federation import Engine, Federation, SimulationFailed

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from compliance.facts import DatasetFacts, Facts
+from protocols.session.agreed_job import OutputTerms, RetentionTerms
 from protocols.session.job_spec import (
     AlignmentTerms,
     ColumnTerms,
@@ -14,9 +15,7 @@ from protocols.session.job_spec import (
     EvaluationTerms,
     JobSpec,
     LabelTerms,
-    OutputTerms,
     PartyTerms,
-    RetentionTerms,
 )
 from protocols.session.model_terms import TreeTerms
 
@@ -69,7 +68,6 @@ def job(
 ) -> JobSpec:
     """A credit-need job for marketing on real data, with ``changes``."""
     spec = JobSpec(
-        version="fedcrm-job/1",
         job_id="job-1",
         title="Who will want financing",
         purpose="credit_need",

@@ -14,7 +14,7 @@ from compliance.catalogue import (
     decode_catalogue,
     load_catalogue,
 )
-from protocols.session.job_spec import Purpose
+from protocols.session.agreed_job import Purpose
 from protocols.suite import get_suite
 
 PACKAGED = files("compliance").joinpath("catalogue.toml").read_bytes()

@@ -27,7 +27,7 @@ from party_node.psi.streams import Deadlines, Streams
 from protocols.errors import RemoteProtocolError
 from protocols.gm_channel import RecordOpener, RecordSealer
 from protocols.session.approval import decode_approvals
-from protocols.session.job_spec import decode_spec
+from protocols.session.decoded_spec import decode_spec
 from protocols.session.psi_spec import decode_psi_spec, decode_psi_terms, encode_psi_terms
 from protocols.suite import RandomStream, canonical, get_suite
 from protocols.wire import Message, decode, encode

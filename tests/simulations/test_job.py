@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from protocols.identifiers import RULES_VERSION
-from protocols.session.job_spec import JobSpec, decode_spec
+from protocols.session.decoded_spec import decode_spec
+from protocols.session.job_spec import JobSpec
 from protocols.suite import get_suite
 from simulations.job import job_spec, registration
 from simulations.scenario import Scenario, ScenarioError, load, made_scenario

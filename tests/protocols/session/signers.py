@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from protocols.session.job_spec import JobSpec, decode_spec
+from protocols.session.decoded_spec import decode_spec
+from protocols.session.job_spec import JobSpec
 from protocols.suite import canonical, get_suite
 from tests.protocols.session.specs import plain_spec
 

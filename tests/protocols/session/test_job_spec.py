@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import DecodeError
-from protocols.session.job_spec import JobSpec, decode_spec
+from protocols.session.decoded_spec import decode_spec
+from protocols.session.job_spec import JobSpec
 from protocols.suite import canonical, get_suite
 from tests.protocols.session.specs import plain_spec
 

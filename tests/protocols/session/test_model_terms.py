@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from protocols.errors import DecodeError
-from protocols.session.job_spec import decode_spec
+from protocols.session.decoded_spec import decode_spec
 from protocols.session.model_terms import (
     HalfDigest,
     ModelTerms,

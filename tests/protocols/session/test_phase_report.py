@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import DecodeError, RemoteProtocolError, VerifyError
-from protocols.session.job_spec import decode_spec
+from protocols.session.decoded_spec import decode_spec
 from protocols.session.phase_report import (
     PhaseReport,
     SignedReport,
