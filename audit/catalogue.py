@@ -11,66 +11,31 @@ and AU-3. ``SPEC.md`` §1 says how to add a type.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-Visibility: TypeAlias = Literal["local", "joint", "regulator"]
-RetentionClass: TypeAlias = Literal["NET", "JOINT", "SHARE", "ASSESS", "MODEL", "PROOF"]
-DetailValue: TypeAlias = str | int | bool | list[str]
+from audit.event_type import (
+    RETENTION_MEANING,
+    VISIBILITY_MEANING,
+    DetailValue,
+    EventType,
+    RetentionClass,
+    Visibility,
+)
+from audit.event_type import event_type as _type
+from audit.sum_events import SUM_EVENTS
 
-VISIBILITY_MEANING: Final[Mapping[Visibility, str]] = {
-    "local": "this party, its auditors and a regulator",
-    "joint": "every party of the job, their auditors and a regulator",
-    "regulator": "this party's officers and a regulator",
-}
-RETENTION_MEANING: Final[Mapping[RetentionClass, str]] = {
-    "NET": "12 months; at least 6 (Cybersecurity Law 23)",
-    "JOINT": "3 years after the project ends (NFRA measures 43)",
-    "SHARE": "3 years; at least 3 (Network Data Security Regulations 12)",
-    "ASSESS": "5 years; at least 3 (PIPL 56)",
-    "MODEL": "the model's life and 3 years more",
-    "PROOF": "permanent; holds no personal data",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class EventType:
-    """One row of the catalogue."""
-
-    name: str
-    meaning: str
-    visibility: Visibility
-    retention: RetentionClass
-    details: frozenset[str]
-    counts: frozenset[str]
-    ends: str | None
-    """The ``…intended`` type that an event of this type may close."""
-    end_required: bool
-    """Whether the event is refused unless it closes an open intent."""
-
-
-def _type(
-    name: str,
-    meaning: str,
-    *,
-    visibility: Visibility = "joint",
-    retention: RetentionClass = "JOINT",
-    details: str = "",
-    counts: str = "",
-    ends: str | None = None,
-    end_required: bool = False,
-) -> EventType:
-    return EventType(
-        name=name,
-        meaning=meaning,
-        visibility=visibility,
-        retention=retention,
-        details=frozenset(details.split()),
-        counts=frozenset(counts.split()),
-        ends=ends,
-        end_required=end_required,
-    )
-
+__all__ = [
+    "CATALOGUE",
+    "INTENTS",
+    "RETENTION_MEANING",
+    "VISIBILITY_MEANING",
+    "DetailValue",
+    "EventType",
+    "RetentionClass",
+    "Visibility",
+    "outcomes_of",
+    "shown",
+]
 
 _TRAFFIC = "messages_sent messages_received bytes_sent bytes_received duration_ms"
 _MODEL = "algorithm scheme model_id model_digest parameters_digest"
@@ -130,6 +95,13 @@ _TYPES: Final[tuple[EventType, ...]] = (
         "A registered table was withdrawn from use.",
         visibility="local",
         details="dataset dataset_digest reason",
+    ),
+    _type(
+        "dataset.prepared",
+        "A registered table was turned into one row for each customer, for a job.",
+        visibility="local",
+        details="dataset dataset_digest schema_digest file_digest purchase_rules",
+        counts="rows accepted rejected excluded customers positives features",
     ),
     _type(
         "job.proposed",
@@ -224,15 +196,18 @@ _TYPES: Final[tuple[EventType, ...]] = (
         "train.started",
         "Training began.",
         details=_MODEL + " code_digest code_version key_id protections_on first_tree_active_only "
-        "learning_rate l2 dp_used epsilon delta parties",
-        counts="rows held_out train features trees depth bins rounds minimum_bin_count key_bits",
+        "learning_rate l2 strategy dp_used epsilon delta parties",
+        counts="rows held_out train features trees depth bins rounds minimum_bin_count key_bits "
+        "parties floor threshold parameters",
     ),
     _type(
         "train.completed",
         "Training ended; each party holds its own part of the model.",
         details=_MODEL + " transcript_digest learned dp_used epsilon delta parties",
-        counts="rows train trees rounds leaves splits ciphertexts decryptions " + _TRAFFIC,
+        counts="rows train trees rounds leaves splits ciphertexts decryptions sums lost "
+        + _TRAFFIC,
     ),
+    *SUM_EVENTS,
     _type(
         "evaluation.completed",
         "The model was measured on held-out customers.",
@@ -261,10 +236,25 @@ _TYPES: Final[tuple[EventType, ...]] = (
     ),
     _type(
         "he.key_generated",
-        "A key pair for encrypted computation was made; the private half stays here.",
+        "A key pair for encrypted computation was made; the private half stays here, or goes "
+        "sealed to the recipients named.",
         visibility="local",
-        details="key_id scheme public_key parameters_digest",
-        counts="key_bits",
+        details="key_id scheme public_key parameters_digest recipients roster_digest",
+        counts="key_bits epoch",
+    ),
+    _type(
+        "he.key_received",
+        "The private key of an encrypted computation came from its maker, sealed to this party.",
+        visibility="local",
+        details="key_id scheme parameters_digest party roster_digest",
+        counts="key_bits epoch",
+    ),
+    _type(
+        "he.key_used",
+        "The private key of an encrypted computation is used once, on what the counts say.",
+        visibility="local",
+        details="key_id scheme operation step contributors_digest sum_digest",
+        counts="sum_number ciphertexts contributors",
     ),
     _type(
         "he.key_destroyed",
@@ -298,7 +288,7 @@ _TYPES: Final[tuple[EventType, ...]] = (
         "A party's own part of a trained model was stored.",
         retention="MODEL",
         details=_MODEL + " auc ks delete_after",
-        counts="trees features",
+        counts="trees features parameters",
     ),
     _type(
         "model.deleted",
@@ -422,6 +412,7 @@ _TYPES: Final[tuple[EventType, ...]] = (
         "message.refused",
         "A message that broke the protocol was refused.",
         details="party step reason error",
+        counts="sum_number",
     ),
 )
 

@@ -83,7 +83,8 @@ DETAIL_KINDS: Final[Mapping[str, Kind]] = {
         "reason error step gate rule verdict algorithm protocol suite scheme curve reveal form "
         "format method kind country jurisdiction sector identifier_kind identifier_rules "
         "origin party recipient key_id model_id dataset "
-        "agreement output metric split code_version output_use next_phase",
+        "agreement output metric split code_version output_use next_phase operation strategy "
+        "accountant purchase_rules",
     ),
     **_keys(_LABEL_KIND, "label"),
     **_keys(
@@ -91,13 +92,13 @@ DETAIL_KINDS: Final[Mapping[str, Kind]] = {
         "public_key spec_digest dataset_digest schema_digest code_digest transcript_digest "
         "map_digest model_digest file_digest document_digest parameters_digest scores_digest "
         "contributors_digest certificate_digest fingerprint root_hash journal_digest "
-        "statement_digest report_digest inputs_digest",
+        "statement_digest report_digest inputs_digest roster_digest chunks_digest sum_digest",
     ),
     **_keys(
         _DECIMAL_KIND,
         "auc ks brier log_loss learning_rate l2 epsilon delta auc_alone ks_alone "
         "rmse_alone rmse_joint rmse_pooled accuracy_alone accuracy_joint accuracy_pooled "
-        "auc_joint ks_joint auc_pooled ks_pooled auc_low auc_high ks_low ks_high",
+        "auc_joint ks_joint auc_pooled ks_pooled auc_low auc_high ks_low ks_high balance",
     ),
     **_keys(_FLAG_KIND, "protections_on first_tree_active_only dp_used redacted resumed"),
     **_keys(_INSTANT_KIND, "expires_at valid_until delete_after"),

@@ -56,6 +56,8 @@ class LegalBasis(_Entry, frozen=True):
     summary_zh: str
     condition: str
     condition_clauses: tuple[str, ...]
+    condition_without_list: str = ""
+    """What stands in its place where no party learns whose customer anybody is; empty: the same."""
 
 
 class PurposeEntry(_Entry, frozen=True):
@@ -81,10 +83,18 @@ class Policy(_Entry, frozen=True):
 
     minimum_cohort: int
     """Smallest intersection opened on real data; a party may ask for more, never for less."""
+    minimum_contributors: int
+    """Fewest contributions in a sum that is opened, where noise alone does not protect them."""
     minimum_cell: int
     """Fewest customers of a split's side, or of a class in a scorecard's bin, on real data."""
     label_epsilon: str
     """Largest epsilon of private labels that needs nobody's approval; a decimal."""
+    privacy_epsilon: str
+    """Largest epsilon of all a dataset releases to one recipient for one purpose; a decimal."""
+    privacy_delta: str
+    """The delta at which that epsilon holds, and the largest a job may name; a decimal."""
+    noise_alone_epsilon: str
+    """Largest epsilon that asks nobody where noise is all that hides an update; a decimal."""
     retention_usual_days: RetentionDays
     """Longer than this is allowed on condition that the reason is written down."""
     retention_longest_days: RetentionDays

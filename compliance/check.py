@@ -14,18 +14,20 @@ from compliance.gates import (
     g02_legal_basis,
     g03_purpose,
     g10_minimum_cohort,
+    g11_privacy_budget,
     g15_sector,
     g16_retention,
     g17_protections,
     g22_four_eyes,
 )
-from protocols.session.job_spec import JobSpec
+from protocols.session.decoded_spec import Spec
 from protocols.suite import Suite, canonical
 
 GATES: dict[str, Gate] = {
     g02_legal_basis.GATE: g02_legal_basis.decide,
     g03_purpose.GATE: g03_purpose.decide,
     g10_minimum_cohort.GATE: g10_minimum_cohort.decide,
+    g11_privacy_budget.GATE: g11_privacy_budget.decide,
     g15_sector.GATE: g15_sector.decide,
     g16_retention.GATE: g16_retention.decide,
     g17_protections.GATE: g17_protections.decide,
@@ -34,14 +36,14 @@ GATES: dict[str, Gate] = {
 """Every gate of this release, in the order it runs."""
 
 
-def evaluate(spec: JobSpec, *, stage: Stage, facts: Facts, suite: Suite) -> tuple[Decision, ...]:
+def evaluate(spec: Spec, *, stage: Stage, facts: Facts, suite: Suite) -> tuple[Decision, ...]:
     """Return one decision for each gate, as the party of ``facts`` sees the job at ``stage``.
 
     Every gate runs at every stage, so an answer given at proposal is not trusted at release.
     Each decision carries the digest of the rules and of the inputs it was taken from. Raises
     ``ValueError`` where the facts are of a party that is not in the job.
     """
-    if facts.dataset.party_id not in {party.party_id for party in spec.parties}:
+    if facts.dataset.party_id not in {party.party_id for party in spec.participants}:
         raise ValueError(f"the facts are of {facts.dataset.party_id!r}, which is not in the job")
     rules = load_catalogue()
     bundle = bundle_digest(suite).hex()
@@ -59,7 +61,7 @@ def blocking(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
     return tuple(decision for decision in decisions if decision.stops)
 
 
-def _inputs_digest(spec: JobSpec, stage: Stage, facts: Facts, suite: Suite) -> bytes:
+def _inputs_digest(spec: Spec, stage: Stage, facts: Facts, suite: Suite) -> bytes:
     local = canonical.encode(msgspec.json.decode(msgspec.json.encode(facts)))
     return suite.hash(
         b"fedcrm/compliance-inputs/v1\x00",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
@@ -24,10 +24,12 @@ from audit.identity import LogIdentity, log_origin
 from audit.key_files import create_secret_file, load_secret_file
 from audit.log import AuditLog, create_tables
 from audit.statements import approval_statement
+from coordinator.horizontal.drive import HorizontalDrive
 from coordinator.job_drive import JobDrive, PhaseOutcome
 from coordinator.store import jobs, metadata
 from protocols.session.approval import encode_approvals, verify_approvals
-from protocols.session.decoded_spec import decode_spec
+from protocols.session.decoded_spec import Spec, decode_spec
+from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.session.job_spec import JobSpec
 from protocols.session.phase_report import Phase
 from protocols.suite import Suite, get_suite
@@ -35,11 +37,15 @@ from protocols.suite import Suite, get_suite
 _SUCCESS = Outcome(status="success", code="ok")
 
 
+S_co = TypeVar("S_co", bound=Spec, covariant=True)
+K = TypeVar("K", JobSpec, HorizontalSpec)
+
+
 @dataclass(frozen=True)
-class JobRecord:
+class JobRecord(Generic[S_co]):
     """A job as the coordinator knows it."""
 
-    spec: JobSpec
+    spec: S_co
     approvals: bytes
     status: str
     attempt: int
@@ -90,7 +96,7 @@ class Coordinator:
         """Release the database."""
         self.engine.dispose()
 
-    def propose(self, spec: JobSpec) -> None:
+    def propose(self, spec: Spec) -> None:
         """Record a new job."""
         with transaction(self.engine) as connection:
             connection.execute(
@@ -104,58 +110,58 @@ class Coordinator:
                     outcome=b"{}",
                 )
             )
-            self._event(
+            self.event(
                 connection,
                 spec,
                 "job.proposed",
                 details={
                     "spec_digest": spec.digest(self.suite).hex(),
                     "suite": spec.suite,
-                    "protocol": spec.alignment.protocol,
-                    "algorithm": spec.model.kind,
-                    "parties": [p.party_id for p in spec.parties],
+                    "protocol": spec.protocol,
+                    "algorithm": spec.algorithm,
+                    "parties": [p.party_id for p in spec.participants],
                 },
-                counts={"parties": len(spec.parties), "floor": spec.cohort_floor},
+                counts={"parties": len(spec.participants), "floor": spec.floor},
             )
 
-    def record_refusal(self, spec: JobSpec, party: str, message: str) -> None:
+    def record_refusal(self, spec: Spec, party: str, message: str) -> None:
         """Record that ``party`` refused the job before it ran."""
         with transaction(self.engine) as connection:
-            self._update(
+            self.update(
                 connection,
                 spec,
                 status="refused",
                 outcome=json.dumps({"lost": "", "reports": {party: _refused(message)}}).encode(),
             )
-            self._event(connection, spec, "job.refused", details={"party": party})
-            self._checkpoint(connection)
+            self.event(connection, spec, "job.refused", details={"party": party})
+            self.checkpoint(connection)
 
     def record_approvals(
-        self, spec: JobSpec, approvals: Mapping[str, bytes], keys: Mapping[str, bytes]
+        self, spec: Spec, approvals: Mapping[str, bytes], keys: Mapping[str, bytes]
     ) -> None:
         """Verify and store every party's approval; the job may run from here on."""
         statement = approval_statement(
             spec.job_id,
-            [log_origin(party.party_id, self.log.identity.source) for party in spec.parties],
+            [log_origin(party.party_id, self.log.identity.source) for party in spec.participants],
             spec.digest(self.suite).hex(),
         )
         verify_approvals(spec, joint_message(statement), approvals, keys, self.suite)
         with transaction(self.engine) as connection:
-            self._update(
+            self.update(
                 connection,
                 spec,
                 status="approved",
                 approvals=encode_approvals(approvals),
             )
             for party in sorted(approvals):
-                self._event(
+                self.event(
                     connection,
                     spec,
                     "job.approved",
                     details={"party": party, "spec_digest": spec.digest(self.suite).hex()},
                 )
 
-    def job(self, job_id: str) -> JobRecord:
+    def job(self, job_id: str) -> JobRecord[Spec]:
         """Return the job; raises ``KeyError``."""
         with self.engine.connect() as connection:
             row = connection.execute(select(jobs).filter_by(job_id=job_id)).one_or_none()
@@ -170,13 +176,18 @@ class Coordinator:
             json.loads(row.outcome),
         )
 
-    def latest_job(self, *, scoring: bool = False) -> JobRecord | None:
-        """Return the last of the jobs that train, or of those that score; None without one."""
+    def latest_job(self, kind: type[K], chosen: Callable[[K], bool]) -> JobRecord[K] | None:
+        """Return the last job whose spec is a ``kind`` and ``chosen``; None without one."""
         with self.engine.connect() as connection:
-            job_ids = connection.execute(select(jobs.c.job_id).order_by(jobs.c.job_id.desc()))
-            found = [self.job(job_id) for job_id in job_ids.scalars()]
-        of_kind = (record for record in found if record.spec.is_scoring == scoring)
-        return max(of_kind, key=lambda record: record.spec.created_at, default=None)
+            job_ids = list(connection.execute(select(jobs.c.job_id)).scalars())
+        latest: JobRecord[K] | None = None
+        for record in map(self.job, job_ids):
+            spec = record.spec
+            if not isinstance(spec, kind) or not chosen(spec):
+                continue
+            if latest is None or spec.created_at > latest.spec.created_at:
+                latest = replace(record, spec=spec)  # type: ignore[assignment]
+        return latest
 
     def server_app(
         self, job_id: str, keys: dict[str, bytes], stop: Callable[[int], None]
@@ -188,43 +199,65 @@ class Coordinator:
         @app.main()
         def main(grid: Grid, context: Context) -> None:
             del context
-            JobDrive(
-                spec=record.spec,
-                approvals=record.approvals,
-                suite=self.suite,
-                public_keys=keys,
-                attempt=record.attempt,
-                first_phase=_resume_from(record.phase),
-                on_phase=lambda phase, attempt: self._record_phase(record.spec, phase, attempt),
-                on_outcome=lambda outcome: self._record_outcome(record.spec, outcome),
-                stop=stop,
-            ).run(grid)
+            self.drive(record, keys, stop, grid)
 
         return app
 
+    def drive(
+        self,
+        record: JobRecord[Spec],
+        keys: dict[str, bytes],
+        stop: Callable[[int], None],
+        grid: Grid,
+    ) -> None:
+        """Drive a job over ``grid`` from where it stands to its end, well or not."""
+        spec = record.spec
+        if isinstance(spec, HorizontalSpec):
+            horizontal = JobRecord(
+                spec,
+                record.approvals,
+                record.status,
+                record.attempt,
+                record.phase,
+                record.outcome,
+            )
+            HorizontalDrive(self, horizontal, keys).run(grid)
+            return
+        JobDrive(
+            spec=spec,
+            approvals=record.approvals,
+            suite=self.suite,
+            public_keys=keys,
+            attempt=record.attempt,
+            first_phase=_resume_from(record.phase),
+            on_phase=lambda phase, attempt: self._record_phase(spec, phase, attempt),
+            on_outcome=lambda outcome: self._record_outcome(spec, outcome),
+            stop=stop,
+        ).run(grid)
+
     def record_pooled_comparison(
-        self, spec: JobSpec, *, train: int, held_out: int, **measured: str
+        self, spec: Spec, *, train: int, held_out: int, **measured: str
     ) -> None:
         """Record that a simulation joined both tables in the clear to compare.
 
         ``measured`` has a decimal by measure: ``auc``, ``rmse`` or ``accuracy``.
         """
         with transaction(self.engine) as connection:
-            self._event(
+            self.event(
                 connection,
                 spec,
                 "comparison.pooled",
                 details={f"{measure}_pooled": value for measure, value in measured.items()},
                 counts={"train": train, "held_out": held_out},
             )
-            self._checkpoint(connection)
+            self.checkpoint(connection)
 
     # -- recording ---------------------------------------------------------------------------
 
     def _record_phase(self, spec: JobSpec, phase: Phase, attempt: int) -> None:
         with transaction(self.engine) as connection:
-            self._update(connection, spec, status="running", phase=phase, attempt=attempt)
-            self._event(
+            self.update(connection, spec, status="running", phase=phase, attempt=attempt)
+            self.event(
                 connection,
                 spec,
                 "phase.started",
@@ -243,14 +276,14 @@ class Coordinator:
             status, status
         )
         with transaction(self.engine) as connection:
-            self._update(
+            self.update(
                 connection,
                 spec,
                 status=job_status,
                 outcome=json.dumps({"lost": outcome.lost, "reports": reports}).encode(),
             )
             for type_, details, counts in _events_of(outcome):
-                self._event(
+                self.event(
                     connection,
                     spec,
                     type_,
@@ -259,15 +292,18 @@ class Coordinator:
                     details=details,
                     counts=counts,
                 )
-            self._checkpoint(connection)
+            self.checkpoint(connection)
 
-    def _update(self, connection: Connection, spec: JobSpec, **values: object) -> None:
+    # -- the database and the log -----------------------------------------------------------
+
+    def update(self, connection: Connection, spec: Spec, **values: object) -> None:
+        """Change the job's row in the caller's transaction."""
         connection.execute(update(jobs).filter_by(job_id=spec.job_id).values(**values))
 
-    def _event(
+    def event(
         self,
         connection: Connection,
-        spec: JobSpec,
+        spec: Spec,
         type_: str,
         *,
         attempt: int | None = None,
@@ -275,6 +311,7 @@ class Coordinator:
         details: dict[str, DetailValue] | None = None,
         counts: dict[str, int] | None = None,
     ) -> None:
+        """Append an event bound to the job in the caller's transaction."""
         self.log.append(
             connection,
             EventDraft(
@@ -291,7 +328,8 @@ class Coordinator:
             ),
         )
 
-    def _checkpoint(self, connection: Connection) -> None:
+    def checkpoint(self, connection: Connection) -> None:
+        """Sign the log's present size and root."""
         private = load_secret_file(self.home / "keys" / "signing.key")
         self.log.checkpoint(
             connection, lambda message: self.suite.sign(private, message, secrets.token_bytes(32))

@@ -30,7 +30,7 @@ from protocols.session.phase_report import (
 from protocols.suite import Suite
 
 MAX_ATTEMPTS = 3
-_MESSAGE_TYPES: dict[Phase, str] = {
+_MESSAGE_TYPES: dict[str, str] = {
     "align": "query.align",
     "match": "query.match",
     "train": "train",

@@ -35,7 +35,8 @@ FORMAT_VERSION = 1
 MAX_BYTES = 1 << 28
 METADATA_ENTRY = "fedcrm"
 
-Role: TypeAlias = Literal["active_party", "passive_party"]
+Role: TypeAlias = Literal["active_party", "passive_party", "party"]
+"""``party``: of a horizontal job, where every party keeps the same whole model."""
 Array: TypeAlias = npt.NDArray[Any]
 
 _FIELDS = {"version", "kind", "role", "facts"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
@@ -22,17 +22,19 @@ from audit.event import (
 from audit.statements import approval_statement
 from compliance.check import blocking, evaluate
 from compliance.decision import Decision, Verdict
-from compliance.facts import DatasetFacts, Facts, Stage
+from compliance.facts import Facts, Stage
 from party_node.agreed_half import check_half
 from party_node.clock import utc_now
 from party_node.errors import JobRefused, NodeError
+from party_node.gate_facts import facts_at_proposal
 from party_node.journal import forget_attempts, new_job_key
 from party_node.node import Node
 from party_node.store import jobs, transaction
 from protocols.errors import RemoteProtocolError
 from protocols.identifiers import RULES_VERSION
 from protocols.session.approval import encode_approvals, verify_approvals
-from protocols.session.decoded_spec import decode_spec
+from protocols.session.decoded_spec import Spec, decode_spec
+from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.session.job_spec import JobSpec
 from protocols.session.phase_report import Phase
 
@@ -45,17 +47,27 @@ POLICY_VERDICTS: dict[Verdict, Literal["allow", "conditions", "needs_approval", 
 SUCCESS = Outcome(status="success", code="ok")
 
 
+S_co = TypeVar("S_co", bound=Spec, covariant=True)
+K = TypeVar("K", JobSpec, HorizontalSpec)
+
+
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[S_co]):
     """A job this node approved, at its present attempt."""
 
-    spec: JobSpec
+    spec: S_co
     status: str
     attempt: int
 
+    def of(self, kind: type[K]) -> Job[K]:
+        """Return this job as one whose spec is a ``kind``; raises :class:`JobRefused`."""
+        if not isinstance(self.spec, kind):
+            raise JobRefused(f"job {self.spec.job_id} is of another kind: {self.spec.version}")
+        return Job(self.spec, self.status, self.attempt)
+
     def origins(self, node: Node) -> tuple[str, ...]:
         """Return the names of all parties' logs, this node's among them."""
-        return tuple(node.origin_of(party.party_id) for party in self.spec.parties)
+        return tuple(node.origin_of(party.party_id) for party in self.spec.participants)
 
     def event(
         self,
@@ -74,7 +86,7 @@ class Job:
         intent: int | None = None,
     ) -> int:
         """Append an event bound to this job in the caller's transaction; return its seq."""
-        terms = self.spec.party(node.party_id)
+        terms = self.spec.participant(node.party_id)
         draft = EventDraft(
             type=type_,
             actor=actor or node.service,
@@ -114,23 +126,18 @@ class Job:
         )
 
 
-def propose(node: Node, spec: JobSpec) -> tuple[Decision, ...]:
+def propose(node: Node, spec: Spec) -> tuple[Decision, ...]:
     """Record a proposed job and run this node's gates on it; return their decisions.
 
     Raises :class:`JobRefused`, with the refusal recorded, when a gate stops it.
     """
     suite = node.keys.suite
-    job = Job(spec, "proposed", 1)
-    own = spec.party(node.party_id)
+    job = Job[Spec](spec, "proposed", 1)
+    own = spec.participant(node.party_id)
     if own.public_key != node.keys.public_key.hex():
         raise NodeError("the spec names another key for this node", "check node and coordinator")
-    if spec.alignment.identifier_rules != RULES_VERSION:
-        raise JobRefused(
-            f"{node.party_id} normalises identifiers by {RULES_VERSION}, the job by other rules",
-            "both sides must run releases with the same rules",
-        )
-    if spec.is_scoring:
-        check_half(node, spec)
+    if isinstance(spec, JobSpec):
+        _check_shared_customers(node, spec)
     with transaction(node.engine) as connection:
         connection.execute(
             insert(jobs).values(
@@ -149,19 +156,21 @@ def propose(node: Node, spec: JobSpec) -> tuple[Decision, ...]:
             details={
                 "spec_digest": spec.digest(suite).hex(),
                 "suite": spec.suite,
-                "protocol": spec.alignment.protocol,
-                "algorithm": spec.model.kind,
-                "reveal": spec.alignment.reveal,
+                "protocol": spec.protocol,
+                "algorithm": spec.algorithm,
+                "reveal": spec.reveal,
                 "agreement": spec.agreement,
                 "output_use": spec.output_use,
                 "expires_at": spec.expires_at,
-                "parties": [p.party_id for p in spec.parties],
+                "parties": [p.party_id for p in spec.participants],
                 "outputs": [o.name for o in spec.outputs],
                 "recipients": sorted({o.recipient for o in spec.outputs}),
             },
-            counts={"parties": len(spec.parties), "floor": spec.cohort_floor},
+            counts={"parties": len(spec.participants), "floor": spec.floor},
         )
-        decisions = run_gates(node, connection, job, "proposal")
+        decisions = run_gates(
+            node, connection, job, "proposal", facts_at_proposal(node, connection, spec)
+        )
         stops = blocking(decisions)
         if stops:
             _refuse(node, connection, job, stops)
@@ -170,23 +179,24 @@ def propose(node: Node, spec: JobSpec) -> tuple[Decision, ...]:
     return decisions
 
 
+def _check_shared_customers(node: Node, spec: JobSpec) -> None:
+    if spec.alignment.identifier_rules != RULES_VERSION:
+        raise JobRefused(
+            f"{node.party_id} normalises identifiers by {RULES_VERSION}, the job by other rules",
+            "both sides must run releases with the same rules",
+        )
+    if spec.is_scoring:
+        check_half(node, spec)
+
+
 def run_gates(
-    node: Node, connection: Connection, job: Job, stage: Stage, intersection: int | None = None
+    node: Node,
+    connection: Connection,
+    job: Job[Spec],
+    stage: Stage,
+    facts: Facts,
 ) -> tuple[Decision, ...]:
-    """Evaluate every gate with this node's own facts and log each decision."""
-    terms = job.spec.party(node.party_id)
-    registration = node.dataset(terms.dataset.name)
-    facts = Facts(
-        dataset=DatasetFacts(
-            party_id=node.party_id,
-            name=registration.name,
-            allowed_purposes=registration.allowed_purposes,
-            label_purpose=registration.label_purpose,
-        ),
-        minimum_cohort=registration.minimum_cohort,
-        intersection_size=intersection,
-        automatic_approval=node.simulated,
-    )
+    """Evaluate every gate with this node's own ``facts`` and log each decision."""
     decisions = evaluate(job.spec, stage=stage, facts=facts, suite=node.keys.suite)
     _keep_reasons(node, job, stage, decisions)
     for decision in decisions:
@@ -210,7 +220,9 @@ def run_gates(
     return decisions
 
 
-def _keep_reasons(node: Node, job: Job, stage: Stage, decisions: tuple[Decision, ...]) -> None:
+def _keep_reasons(
+    node: Node, job: Job[Spec], stage: Stage, decisions: tuple[Decision, ...]
+) -> None:
     """Write the decisions in words beside the job's outputs; the log holds codes only."""
     folder = node.outputs(job.spec.job_id)
     with (folder / "gates.jsonl").open("ab") as file:
@@ -225,7 +237,7 @@ def approve(node: Node, job_id: str, approver: str) -> bytes:
     In a simulation the approval is given by software, and recorded as that.
     """
     job = load(node, job_id)
-    expected = job.spec.party(node.party_id).approver
+    expected = job.spec.participant(node.party_id).approver
     if approver != expected:
         raise JobRefused(f"{approver} may not approve this job for {node.party_id}")
     signature = node.keys.sign(joint_message(job.approval(node)))
@@ -253,7 +265,7 @@ def approve(node: Node, job_id: str, approver: str) -> bytes:
 
 def accept_start(
     node: Node, spec_bytes: bytes, approvals: Mapping[str, bytes], attempt: int, phase: Phase
-) -> Job:
+) -> Job[Spec]:
     """Return the job a phase start speaks of, if this node may run it.
 
     The coordinator is not believed: the spec must be the one this node approved, approved by every
@@ -318,7 +330,7 @@ def set_status(connection: Connection, job_id: str, status: str) -> None:
     connection.execute(update(jobs).filter_by(job_id=job_id).values(status=status))
 
 
-def load(node: Node, job_id: str) -> Job:
+def load(node: Node, job_id: str) -> Job[Spec]:
     """Return the job; raises :class:`JobRefused` when this node never heard of it."""
     with node.engine.connect() as connection:
         row = connection.execute(
@@ -332,14 +344,16 @@ def load(node: Node, job_id: str) -> Job:
         raise NodeError(f"the stored spec of job {job_id} is damaged") from None
 
 
-def refuse(node: Node, job: Job, stops: tuple[Decision, ...]) -> JobRefused:
+def refuse(node: Node, job: Job[Spec], stops: tuple[Decision, ...]) -> JobRefused:
     """Record that a gate stopped a running job; return the error to raise."""
     with transaction(node.engine) as connection:
         _refuse(node, connection, job, stops)
     return _refusal(node, stops)
 
 
-def _refuse(node: Node, connection: Connection, job: Job, stops: tuple[Decision, ...]) -> None:
+def _refuse(
+    node: Node, connection: Connection, job: Job[Spec], stops: tuple[Decision, ...]
+) -> None:
     set_status(connection, job.spec.job_id, "refused")
     job.event(
         node,

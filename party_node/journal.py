@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from party_node.errors import AttemptAbandoned, NodeError
 from party_node.keys import NodeKeys, seal, unseal
 from party_node.store import (
+    horizontal_state,
     jobs,
     journal_acknowledged,
     journal_inbound,
@@ -59,7 +60,7 @@ class Journal:
         self._suite: Suite = keys.suite
         self._job_id = job_id
         self._attempt = attempt
-        self._key = _job_key(engine, keys, job_id)
+        self._key = job_key(engine, keys, job_id)
         self._where = {"job_id": job_id, "attempt": attempt}
         # Inbound messages noted and not yet written: added to by the role's thread alone, taken
         # away from the front by whoever writes them.
@@ -341,7 +342,8 @@ def new_job_key(keys: NodeKeys, job_id: str) -> bytes:
     )
 
 
-def _job_key(engine: Engine, keys: NodeKeys, job_id: str) -> bytes:
+def job_key(engine: Engine, keys: NodeKeys, job_id: str) -> bytes:
+    """Return the key all that is kept of a running job is sealed under."""
     with engine.connect() as connection:
         sealed = connection.execute(
             select(jobs.c.journal_key).filter_by(job_id=job_id)
@@ -358,5 +360,11 @@ def _job_key(engine: Engine, keys: NodeKeys, job_id: str) -> bytes:
 
 def forget_attempts(connection: Connection, job_id: str) -> None:
     """Delete every journal row of ``job_id``: an attempt was abandoned, or the job closed."""
-    for table in (journal_steps, journal_inbound, journal_outbound, journal_acknowledged):
+    for table in (
+        journal_steps,
+        journal_inbound,
+        journal_outbound,
+        journal_acknowledged,
+        horizontal_state,
+    ):
         connection.execute(delete(table).filter_by(job_id=job_id))

@@ -6,6 +6,7 @@ one party now may serve another next.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,8 @@ from audit.log import AuditLog, create_tables
 from party_node.datasets import Registration
 from party_node.errors import NodeError
 from party_node.keys import NodeKeys, create_keys, load_keys
-from party_node.store import datasets, open_database, transaction
+from party_node.purchases.registration import PurchaseRegistration
+from party_node.store import datasets, open_database, purchase_files, transaction
 from protocols.suite import get_suite
 
 
@@ -128,11 +130,42 @@ class Node:
             raise NodeError(f"{self.party_id} has no dataset {name!r}", "register it first")
         return msgspec.json.decode(data, type=Registration)
 
+    def register_purchases(self, registration: PurchaseRegistration) -> None:
+        """Add (or replace) a purchase file in this node's catalogue; nothing is read yet."""
+        with transaction(self.engine) as connection:
+            connection.execute(delete(purchase_files).filter_by(name=registration.name))
+            connection.execute(
+                insert(purchase_files).values(
+                    name=registration.name, registration=msgspec.json.encode(registration)
+                )
+            )
+
+    def purchases(self, name: str) -> PurchaseRegistration:
+        """Return the purchase file registered as ``name``; raises :class:`NodeError`."""
+        with self.engine.connect() as connection:
+            data = connection.execute(
+                select(purchase_files.c.registration).filter_by(name=name)
+            ).scalar_one_or_none()
+        if data is None:
+            raise NodeError(f"{self.party_id} has no purchase file {name!r}", "register it first")
+        return msgspec.json.decode(data, type=PurchaseRegistration)
+
     def outputs(self, job_id: str) -> Path:
         """Return (and make) the folder of this node's own results of a job."""
         folder = self.home / "outputs" / job_id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def write_output(self, job_id: str, name: str, data: bytes) -> None:
+        """Write one of this node's results of a job, whole or not at all."""
+        path = self.outputs(job_id) / name
+        staged = path.with_suffix(".writing")
+        staged.write_bytes(data)
+        staged.replace(path)
+
+    def write_json(self, job_id: str, name: str, value: object) -> None:
+        """Write one of this node's results of a job as JSON."""
+        self.write_output(job_id, name, json.dumps(value, indent=2, sort_keys=True).encode())
 
     # -- evidence ----------------------------------------------------------------------------
 

@@ -60,7 +60,8 @@ from cryptography.hazmat.primitives.twofactor import hotp, totp
 
 from protocols.paillier import private_key as paillier_private
 from protocols.paillier import public_key as paillier_public
-from protocols.suite import curve25519, points, sm2_curve, symmetric
+from protocols.suite import curve25519, points, sm2_batches, sm2_curve, symmetric
+from protocols.sum_ciphers import bfv, ckks
 
 Name: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], str]
 """The primitive's name from a call's arguments; never raises, whatever the arguments are."""
@@ -197,6 +198,8 @@ def _own() -> Iterator[EntryPoint]:
     """
     for function in ("multiply_points", "multiply_base"):
         yield EntryPoint(sm2_curve, function, _fixed("SM2"), sm2_curve.__name__)
+    for function in ("refused", "shared_secrets"):
+        yield EntryPoint(sm2_batches, function, _fixed("SM2"), sm2_batches.__name__)
     yield EntryPoint(sm2_curve.Sm2Group, "multiply", _fixed("SM2"), sm2_curve.__name__)
     for method in ("multiply_base", "multiply_each", "multiply", "add", "sum"):
         yield EntryPoint(
@@ -222,6 +225,14 @@ def _own() -> Iterator[EntryPoint]:
     ):
         for method in methods:
             yield EntryPoint(paillier, method, _fixed("Paillier"), paillier.__module__)
+    # TenSEAL's, entered only here; watching its own names would load it into every process.
+    for module, ring_cipher, scheme in (
+        (bfv, bfv.BfvCipher, "BFV"),
+        (ckks, ckks.CkksCipher, "CKKS"),
+    ):
+        yield EntryPoint(module, "generate", _fixed(scheme), module.__name__)
+        for method in ("__init__", "encrypt", "decrypt"):
+            yield EntryPoint(ring_cipher, method, _fixed(scheme), module.__name__)
 
 
 OS_RANDOM = "operating system's random source"

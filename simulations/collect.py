@@ -7,11 +7,8 @@ in the clear is the simulation's own, and the coordinator's log says so.
 from __future__ import annotations
 
 import csv
-import json
-import platform
 import shutil
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +16,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from audit.bundle import export
-from audit.checkpoint import parse_checkpoint
-from audit.log import log_identity, read_checkpoints, read_events
-from audit.trust import write_trust
+from audit.log import read_events
 from coordinator.coordinator import Coordinator
 from party_node.node import Node
 from party_node.phases.evaluate import scores_file
-from party_node.primitive_trace import EXEMPTIONS
 from party_node.quality import QualityProfile
 from protocols.session.job_spec import JobSpec
 from protocols.session.model_terms import (
@@ -35,12 +28,20 @@ from protocols.session.model_terms import (
     SplitNetworkTerms,
     TreeTerms,
 )
+from simulations.evidence import (
+    TRUST_FILE,
+    CollectError,
+    PartyOutputs,
+    export_bundles,
+    primitives_of,
+    spec_digest,
+    versions,
+    write_json,
+)
 from simulations.learned import what_each_learned
 from simulations.pooled import compare_in_the_clear
 from simulations.report import measures
 from simulations.report.model import (
-    AuditReport,
-    GateReport,
     PartyReport,
     PsiReport,
     RunReport,
@@ -54,47 +55,8 @@ from simulations.report.worth import MEASURES, HeldOut, Repeat, Which, Worth
 from simulations.scenario import Scenario
 from simulations.workspace import Workspace
 
-_PACKAGES = ("flwr", "ray", "cryptography", "gmssl", "gmpy2", "numpy", "pandas", "pyarrow")
 _PHASES = ("align", "match", "train", "evaluate")
 _ESTIMATE = "estimate.json"
-_TRUST = "trust.toml"
-_TRUST_HEAD = (
-    "# Keys of this simulation's logs, written by the simulation itself. Between organisations\n"
-    "# fingerprints are compared by voice or on paper, never taken from what they are to check.\n"
-)
-
-
-class CollectError(Exception):
-    """Results of a finished job that are not there; the text says which."""
-
-
-@dataclass(frozen=True)
-class _Outputs:
-    """What one party's node left in its outputs folder."""
-
-    folder: Path
-
-    def json(self, name: str) -> Any:
-        try:
-            return json.loads((self.folder / name).read_text())
-        except (OSError, ValueError) as error:
-            raise CollectError(f"{self.folder / name}: {type(error).__name__}") from None
-
-    def has(self, name: str) -> bool:
-        """Whether the node wrote this file; not every run asks for every one."""
-        return (self.folder / name).exists()
-
-    def decisions(self, party: str) -> list[GateReport]:
-        """Every decision in words, without the digests that bind it in the log."""
-        lines = (self.folder / "gates.jsonl").read_bytes().splitlines()
-        decisions = []
-        for line in lines:
-            told = msgspec.json.decode(line)
-            del told["bundle_digest"], told["inputs_digest"]
-            decisions.append(msgspec.convert({"party": party, **told}, GateReport))
-        return list(dict.fromkeys(decisions))
-
-
 @dataclass(frozen=True)
 class _Scores:
     """The active party's held-out customers."""
@@ -141,7 +103,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     """Write report, metrics, scores, wire, bundles and trust file; return the report."""
     active = spec.active_party.party_id
     outputs = {
-        party.party_id: _Outputs(workspace.party(party.party_id) / "outputs" / spec.job_id)
+        party.party_id: PartyOutputs(workspace.party(party.party_id) / "outputs" / spec.job_id)
         for party in spec.parties
     }
     shutil.copyfile(outputs[active].folder / scores_file(0), workspace.root / "scores.csv")
@@ -153,7 +115,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     cost = {party: _cost(workspace, spec, party) for party in outputs}
     wire = _wire(cost)
     alignment = _Alignment.read(workspace, spec)
-    audit = _export_bundles(workspace, spec)
+    audit = export_bundles(workspace, spec)
     psi = PsiReport(
         protocol=spec.alignment.protocol,
         sizes=alignment.own_sets,
@@ -170,7 +132,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
     )
     repeats = _repeats(spec, splits)
     predicted = outputs[active].json(_ESTIMATE) if outputs[active].has(_ESTIMATE) else {}
-    primitives, exceptions = _primitives(outputs)
+    primitives, exceptions = primitives_of(outputs)
     run = RunReport(
         scenario=scenario.name,
         title=spec.title,
@@ -181,7 +143,7 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
         label=spec.label.meaning,
         seed=scenario.seed,
         started_at=spec.created_at,
-        spec_digest=_spec_digest(workspace, spec),
+        spec_digest=spec_digest(workspace, spec),
         retention_days=scenario.retention.days,
         pooled_on_this_machine=scenario.pooled_on_this_machine,
         provenance=scenario.provenance_sentences,
@@ -225,20 +187,16 @@ def collect(scenario: Scenario, workspace: Workspace, spec: JobSpec) -> RunRepor
             "held_out_percent": spec.measurement.held_out_percent,
             "repeats": spec.measurement.repeats,
         },
-        versions={
-            "fedcrm": version("fedcrm"),
-            "python": platform.python_version(),
-            **{package: version(package) for package in _PACKAGES},
-        },
+        versions=versions(),
         primitives=primitives,
         primitive_exceptions=exceptions,
         phase_s={phase: seconds for phase in _PHASES if (seconds := _seconds(cost, phase))},
         wire=wire,
         audit=audit,
-        trust_file=_TRUST,
+        trust_file=TRUST_FILE,
     )
-    _write_json(workspace.root / "metrics.json", metrics_json(run))
-    _write_json(workspace.root / "wire.json", msgspec.to_builtins(wire))
+    write_json(workspace.root / "metrics.json", metrics_json(run))
+    write_json(workspace.root / "wire.json", msgspec.to_builtins(wire))
     (workspace.root / "report.html").write_text(render(run), encoding="utf-8")
     return run
 
@@ -257,7 +215,7 @@ def _rounds(workspace: Workspace, spec: JobSpec) -> int:
         node.close()
 
 
-def _points(outputs: dict[str, _Outputs], spec: JobSpec) -> PointsTables | None:
+def _points(outputs: dict[str, PartyOutputs], spec: JobSpec) -> PointsTables | None:
     """Return a scorecard's points as the parties' nodes print them."""
     terms = spec.training
     if not isinstance(terms, ScorecardTerms):
@@ -278,7 +236,7 @@ def _points(outputs: dict[str, _Outputs], spec: JobSpec) -> PointsTables | None:
     )
 
 
-def _layers(outputs: dict[str, _Outputs], spec: JobSpec) -> dict[str, tuple[Layer, ...]]:
+def _layers(outputs: dict[str, PartyOutputs], spec: JobSpec) -> dict[str, tuple[Layer, ...]]:
     """Return a network's layers, by party."""
     if not isinstance(spec.training, SplitNetworkTerms):
         return {}
@@ -299,7 +257,7 @@ def _parameters(spec: JobSpec) -> dict[str, str | int | bool]:
     return shown
 
 
-def _encryption(outputs: _Outputs) -> dict[str, str]:
+def _encryption(outputs: PartyOutputs) -> dict[str, str]:
     """Return how the active party's ciphertexts were computed, where there were any."""
     if not (outputs.folder / "encryption.json").exists():
         return {}
@@ -323,18 +281,8 @@ def _repeats(spec: JobSpec, splits: list[dict[str, Any]]) -> tuple[Repeat, ...]:
     )
 
 
-def _quality(outputs: _Outputs) -> QualityProfile:
+def _quality(outputs: PartyOutputs) -> QualityProfile:
     return msgspec.convert(outputs.json("quality.json"), QualityProfile)
-
-
-def _primitives(outputs: dict[str, _Outputs]) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Return what any party used, by primitive, and why those outside the suite are there."""
-    used: dict[str, set[str]] = {}
-    for party in outputs.values():
-        for primitive, modules in party.json("primitives.json").items():
-            used.setdefault(primitive, set()).update(modules)
-    reasons = {e.primitive: e.reason for e in EXEMPTIONS if e.primitive in used}
-    return {name: tuple(sorted(used[name])) for name in sorted(used)}, reasons
 
 
 def _pooled(
@@ -423,7 +371,7 @@ class _Alignment:
         return cls(own_sets, pairs, shared, floor)
 
 
-def _own_importance(outputs: _Outputs, spec: JobSpec, party: str) -> dict[str, float]:
+def _own_importance(outputs: PartyOutputs, spec: JobSpec, party: str) -> dict[str, float]:
     """How much a party's half uses each of its own columns, as that party counts."""
     values: dict[str, float] = outputs.json("importance.json")["columns"]
     return {
@@ -431,7 +379,7 @@ def _own_importance(outputs: _Outputs, spec: JobSpec, party: str) -> dict[str, f
     }
 
 
-def _gain_by_party(outputs: _Outputs, spec: JobSpec) -> dict[str, float]:
+def _gain_by_party(outputs: PartyOutputs, spec: JobSpec) -> dict[str, float]:
     """Total gain of each party's splits, from the active party's half."""
     values = outputs.json("importance.json")
     if "by_party" not in values:
@@ -440,41 +388,3 @@ def _gain_by_party(outputs: _Outputs, spec: JobSpec) -> dict[str, float]:
     own = sum(values["columns"].values())
     peers = {p.party_id: values["by_party"].get(p.party_id, 0.0) for p in spec.passive_parties}
     return {active.party_id: own} | peers
-
-
-def _spec_digest(workspace: Workspace, spec: JobSpec) -> str:
-    coordinator = Coordinator.open(workspace.coordinator)
-    try:
-        return spec.digest(coordinator.suite).hex()
-    finally:
-        coordinator.close()
-
-
-def _export_bundles(workspace: Workspace, spec: JobSpec) -> dict[str, AuditReport]:
-    """Write one bundle per log and the trust file that names their keys."""
-    reports = {}
-    identities = []
-    coordinator = Coordinator.open(workspace.coordinator)
-    opened: dict[str, Coordinator | Node] = {"coordinator": coordinator}
-    opened |= {p.party_id: Node.open(workspace.party(p.party_id)) for p in spec.parties}
-    try:
-        for name, node in opened.items():
-            bundle = f"{name}.zip"
-            with node.engine.connect() as connection:
-                identity = log_identity(connection)
-                (workspace.root / bundle).write_bytes(export(connection))
-                note = read_checkpoints(connection)[-1]
-            checkpoint, _ = parse_checkpoint(note, digest_bytes=identity.suite.digest_bytes)
-            reports[name] = AuditReport(
-                events=checkpoint.tree_size, root=checkpoint.root_hash.hex(), bundle=bundle
-            )
-            identities.append(identity)
-    finally:
-        for node in opened.values():
-            node.close()
-    (workspace.root / _TRUST).write_text(_TRUST_HEAD + write_trust(identities))
-    return reports
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")

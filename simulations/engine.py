@@ -36,12 +36,23 @@ def run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     kernel_cache.prepare()  # the actors inherit it
     kernel_cache.compile_once("paillier", _compile)
-    threads = max(1, (os.cpu_count() or 1) // parties)
+    _start(server_app, client_app, parties, actors=parties)
+
+
+def run_in_turns(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
+    """Run both apps with an actor for each core; parties whose steps wait for nobody take turns."""
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    kernel_cache.prepare()
+    _start(server_app, client_app, parties, actors=min(parties, os.cpu_count() or 1))
+
+
+def _start(server_app: ServerApp, client_app: ClientApp, parties: int, *, actors: int) -> None:
+    threads = max(1, (os.cpu_count() or 1) // actors)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     _enlarge_thread_pool(parties)
     with contextlib.redirect_stdout(sys.stderr):  # Ray prints there what happens to its workers
-        _run(server_app, client_app, parties)
+        _run(server_app, client_app, parties, actors)
 
 
 def _compile() -> None:
@@ -53,14 +64,14 @@ def _compile() -> None:
     rehearse(suite, suite.stream(secrets.token_bytes(32), b"rehearsal"))
 
 
-def _run(server_app: ServerApp, client_app: ClientApp, parties: int) -> None:
+def _run(server_app: ServerApp, client_app: ClientApp, parties: int, actors: int) -> None:
     run_simulation(
         server_app=server_app,
         client_app=client_app,
         num_supernodes=parties,
         backend_config={
             "init_args": {
-                "num_cpus": parties,
+                "num_cpus": actors,
                 "object_store_memory": _OBJECT_STORE_BYTES,
                 "include_dashboard": False,
                 "log_to_driver": False,

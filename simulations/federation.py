@@ -18,11 +18,13 @@ from flwr.serverapp import ServerApp
 
 from coordinator.coordinator import Coordinator, JobRecord
 from coordinator.job_drive import MAX_ATTEMPTS
-from party_node.client_app import make_client_app, stop_file
+from party_node.client_app import AtStep, make_client_app, stop_file
 from party_node.errors import JobRefused
 from party_node.jobs import approve, propose
 from party_node.node import Node
 from party_node.peer_channel.link import Deadlines
+from protocols.session.decoded_spec import Spec
+from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.session.job_spec import JobSpec
 from simulations.progress import watch
 from simulations.workspace import Workspace
@@ -53,7 +55,7 @@ class Federation:
         spec = cls(workspace, "", ()).latest().spec
         return cls(workspace, spec.suite, tuple(party.party_id for party in spec.parties))
 
-    def agree(self, spec: JobSpec, nodes: dict[str, Node]) -> None:
+    def agree(self, spec: Spec, nodes: dict[str, Node]) -> None:
         """Propose ``spec`` to every node and approve it; raises :class:`SimulationFailed`."""
         keys = {party: node.keys.public_key for party, node in nodes.items()}
         coordinator = Coordinator.open(self.workspace.coordinator)
@@ -66,7 +68,7 @@ class Federation:
                     coordinator.record_refusal(spec, party, refusal.message)
                     raise SimulationFailed(refusal.message, refusal.hint) from None
             approvals = {
-                party: approve(node, spec.job_id, spec.party(party).approver)
+                party: approve(node, spec.job_id, spec.participant(party).approver)
                 for party, node in nodes.items()
             }
             coordinator.record_approvals(spec, approvals, keys)
@@ -92,28 +94,34 @@ class Federation:
 
     def drive(
         self,
-        record: JobRecord,
+        record: JobRecord[Spec],
         run_engine: Engine,
-        deadlines: Deadlines | None,
-        at_yield: Callable[[str], None],
+        deadlines: Deadlines | None = None,
+        *,
+        at_yield: Callable[[str], None] = lambda party: None,
+        at_step: AtStep = lambda party, step, letters, when: None,
     ) -> None:
         """Run the job from where it stands until it ends, well or not."""
         self.workspace.clear_meeting_place()
-        parties = [party.party_id for party in record.spec.parties]
+        spec = record.spec
+        parties = [party.party_id for party in spec.participants]
         homes = {i: self.workspace.party(party).resolve() for i, party in enumerate(parties)}
         meeting = self.workspace.meeting.resolve()
         coordinator = Coordinator.open(self.workspace.coordinator)
         finished = threading.Event()
-        active = record.spec.active_party.party_id
-        outputs = self.workspace.party(active) / "outputs" / record.spec.job_id
-        estimate = outputs / "estimate.json"
+        estimate = None
+        if isinstance(spec, JobSpec):
+            outputs = self.workspace.party(spec.active_party.party_id) / "outputs" / spec.job_id
+            estimate = outputs / "estimate.json"
         try:
             server_app = coordinator.server_app(
-                record.spec.job_id,
-                {p.party_id: bytes.fromhex(p.public_key) for p in record.spec.parties},
+                spec.job_id,
+                {p.party_id: bytes.fromhex(p.public_key) for p in spec.participants},
                 stop=lambda attempt: stop_file(meeting, attempt).touch(),
             )
-            client_app = make_client_app(homes, meeting, deadlines=deadlines, at_yield=at_yield)
+            client_app = make_client_app(
+                homes, meeting, deadlines=deadlines, at_yield=at_yield, at_step=at_step
+            )
 
             def stop_every_attempt() -> None:
                 for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -128,11 +136,11 @@ class Federation:
             finished.set()
             coordinator.close()
 
-    def latest(self, *, scoring: bool = False) -> JobRecord:
+    def latest(self, *, scoring: bool = False) -> JobRecord[JobSpec]:
         """Return the job proposed last, of those that score or of those that train."""
         coordinator = Coordinator.open(self.workspace.coordinator)
         try:
-            record = coordinator.latest_job(scoring=scoring)
+            record = coordinator.latest_job(JobSpec, lambda spec: spec.is_scoring == scoring)
         finally:
             coordinator.close()
         if record is None:
@@ -141,7 +149,20 @@ class Federation:
             )
         return record
 
-    def failure(self, record: JobRecord, again: str) -> SimulationFailed:
+    def latest_horizontal(self) -> JobRecord[HorizontalSpec]:
+        """Return the horizontal job proposed last."""
+        coordinator = Coordinator.open(self.workspace.coordinator)
+        try:
+            record = coordinator.latest_job(HorizontalSpec, lambda spec: True)
+        finally:
+            coordinator.close()
+        if record is None:
+            raise SimulationFailed(
+                f"the run in {self.workspace.root} was never proposed", "run it without --resume"
+            )
+        return record
+
+    def failure(self, record: JobRecord[Spec], again: str) -> SimulationFailed:
         """Return why the job ended as it did; ``again`` is the command that goes on."""
         reports = record.outcome.get("reports", {})
         order = ("refused", "failed", "abandoned", "stopped")
@@ -154,7 +175,7 @@ class Federation:
             payload = told[0]["payload"]
             return SimulationFailed(payload["message"], payload.get("hint", ""))
         if lost:
-            silent = sorted({p.party_id for p in record.spec.parties} - set(reports))
+            silent = sorted({p.party_id for p in record.spec.participants} - set(reports))
             return SimulationFailed(
                 f"{', '.join(silent) or 'a party'}: {lost}",
                 f"its journal is intact: {again}",

@@ -15,7 +15,9 @@ _EVERY_S = 0.3
 
 
 @contextlib.contextmanager
-def watch(homes: Mapping[str, Path], estimate: Path, finished: threading.Event) -> Iterator[None]:
+def watch(
+    homes: Mapping[str, Path], estimate: Path | None, finished: threading.Event
+) -> Iterator[None]:
     """Draw one bar a party until ``finished`` is set; none when stderr is not a terminal.
 
     What training is expected to take is said once, when the file ``estimate`` is there.
@@ -53,7 +55,7 @@ def _follow(
     bars: Progress,
     tasks: Mapping[str, TaskID],
     homes: Mapping[str, Path],
-    estimate: Path,
+    estimate: Path | None,
     finished: threading.Event,
 ) -> None:
     told = False
@@ -69,15 +71,17 @@ def _follow(
             bars.update(tasks[party], description=text, completed=state["done"], total=total)
 
 
-def _tell(console: Console, estimate: Path, finished: threading.Event) -> None:
+def _tell(console: Console, estimate: Path | None, finished: threading.Event) -> None:
     while not _say(console, estimate):
         if finished.wait(_EVERY_S):
             _say(console, estimate)  # written since it was last looked for, if at all
             return
 
 
-def _say(console: Console, estimate: Path) -> bool:
-    """Print what training is expected to take; return whether it is known by now."""
+def _say(console: Console, estimate: Path | None) -> bool:
+    """Print what training is expected to take; return whether there is no more to say."""
+    if estimate is None:
+        return True
     try:
         text = json.loads(estimate.read_text())["text"]
     except (OSError, ValueError, KeyError):

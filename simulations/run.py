@@ -104,7 +104,7 @@ class Simulation:
         record = self.federation.latest()
         self._check_unchanged(scenario, record.spec)
         if record.status not in ("closed", "refused"):
-            self.federation.drive(record, run_engine, deadlines, at_yield)
+            self.federation.drive(record, run_engine, deadlines, at_yield=at_yield)
             record = self.federation.latest()
         if record.status != "closed":
             raise self.federation.failure(record, f"{self.command} --resume")

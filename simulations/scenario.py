@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from protocols.suite import Suite
-from simulations.samples import credit_data, population
+from simulations.samples import complete_journey_vertical, credit_data, population
 from simulations.scenario_checks import KEY_HINTS, check_files, check_tables
 from simulations.scenario_tables import (
     AlignmentTable,
@@ -50,9 +50,13 @@ __all__ = [
     "prepare",
 ]
 
-BUILTIN = ("credit-need", "credit-risk")
+BUILTIN = ("credit-need", "credit-risk", "churn-vertical")
 _SAID_OF: dict[Sample, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "credit_data": (credit_data.PROVENANCE, credit_data.LIMITS),
+    "complete_journey_vertical": (
+        complete_journey_vertical.PROVENANCE,
+        complete_journey_vertical.LIMITS,
+    ),
     "population": (population.PROVENANCE, population.LIMITS),
 }
 """What a sample has to say: where its data comes from, and what it cannot show."""
@@ -194,8 +198,12 @@ def prepare(scenario: Scenario, folder: Path, suite: Suite) -> Scenario:
             suite=suite,
         )
     else:
+        shipped = {
+            "credit_data": credit_data.write,
+            "complete_journey_vertical": complete_journey_vertical.write,
+        }
         try:
-            credit_data.write(folder, seed=scenario.seed, suite=suite)
+            shipped[scenario.sample](folder, seed=scenario.seed, suite=suite)
         except credit_data.SampleUnavailable as error:
             raise ScenarioError(str(error), error.hint) from None
     placed = msgspec.structs.replace(scenario, folder=folder)

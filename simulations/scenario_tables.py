@@ -14,7 +14,7 @@ from protocols.session.model_terms import Randomness
 
 OutputUse: TypeAlias = Literal["research_only", "marketing", "lending_decision"]
 SuiteName: TypeAlias = Literal["gm", "intl"]
-Sample: TypeAlias = Literal["credit_data", "population"]
+Sample: TypeAlias = Literal["credit_data", "complete_journey_vertical", "population"]
 
 
 class ScenarioError(Exception):

@@ -12,7 +12,7 @@ from rich.table import Table
 from compliance.decision import Verdict
 from simulations.report import figures, wording
 from simulations.report.english import ENGLISH
-from simulations.report.model import RunReport
+from simulations.report.model import ReportedRun, RunReport
 from simulations.report.scales import Scale, estimated, measured
 from simulations.report.strings import Strings
 
@@ -33,7 +33,7 @@ def print_summary(run: RunReport, console: Console, out: Path, t: Strings = ENGL
     console.print()
     console.print(wording.headline(run, t), style="bold", highlight=False, markup=False)
     console.print(wording.against_pooled(run, t), highlight=False, markup=False)
-    _print_open_questions(run, console, t)
+    print_open_questions(run, console, t)
     _print_learned(run, console, t)
     console.print()
     console.print(Padding(_files(run, out, t), _INDENT))
@@ -83,7 +83,8 @@ def _predictions(run: RunReport, t: Strings) -> Table:
     return table
 
 
-def _print_open_questions(run: RunReport, console: Console, t: Strings) -> None:
+def print_open_questions(run: ReportedRun, console: Console, t: Strings) -> None:
+    """Print what a gate left to people, or refused."""
     for outcome in wording.gate_outcomes(run):
         if outcome.verdict in (Verdict.NEEDS_APPROVAL, Verdict.DENY):
             title = "legal_title" if outcome.verdict is Verdict.NEEDS_APPROVAL else "stopped_title"

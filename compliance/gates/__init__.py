@@ -12,22 +12,23 @@ from typing import TypeAlias
 from compliance.catalogue import MADE_OR_PUBLIC, Catalogue
 from compliance.decision import Decision
 from compliance.facts import Facts, Stage
-from protocols.session.job_spec import JobSpec
+from protocols.session.agreed_job import AgreedJob
+from protocols.session.decoded_spec import Spec
 
-Gate: TypeAlias = Callable[[JobSpec, Stage, Facts, Catalogue], Decision]
+Gate: TypeAlias = Callable[[Spec, Stage, Facts, Catalogue], Decision]
 
 
-def cite(spec: JobSpec, *, cn: tuple[str, ...] = (), eu: tuple[str, ...] = ()) -> tuple[str, ...]:
+def cite(spec: AgreedJob, *, cn: tuple[str, ...] = (), eu: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the clause ids that bind this job: those of its parties' jurisdictions."""
-    present = {party.jurisdiction for party in spec.parties}
+    present = {party.jurisdiction for party in spec.participants}
     return (cn if "CN" in present else ()) + (eu if "EU" in present else ())
 
 
-def about_nobody(spec: JobSpec) -> bool:
+def about_nobody(spec: AgreedJob) -> bool:
     """Whether every party declares made-up or public data and results serve research only.
 
     Declared, not established: no code can tell whether a table describes real people.
     """
     return spec.output_use == "research_only" and all(
-        party.legal_basis == MADE_OR_PUBLIC for party in spec.parties
+        party.legal_basis == MADE_OR_PUBLIC for party in spec.participants
     )

@@ -9,28 +9,30 @@ from compliance.catalogue import MADE_OR_PUBLIC, Catalogue, LegalBasis
 from compliance.decision import Decision, Verdict
 from compliance.facts import Facts, Stage
 from compliance.gates import cite
-from protocols.session.job_spec import JobSpec, PartyTerms
+from protocols.session.agreed_job import Participant
+from protocols.session.decoded_spec import Spec
+from protocols.session.horizontal_spec import HorizontalSpec
 
 GATE = "G02"
 
 _ARTICLE = {"CN": "PIPL Art. 13", "EU": "GDPR Art. 6"}
 
 
-def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
+def decide(spec: Spec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
     """DENY a missing, unknown or foreign basis; otherwise state the conditions that come with it.
 
     Hard. A basis for simulations is refused unless results serve research only.
     """
     problems: list[str] = []
-    conditions: list[str] = []
+    relying: dict[LegalBasis, list[str]] = {}
     articles = cite(spec, cn=("PIPL-13",), eu=("GDPR-6",))
     extra: list[str] = []
-    for party in spec.parties:
+    for party in spec.participants:
         basis = _basis(spec, party, rules)
         if isinstance(basis, str):
             problems.append(basis)
         else:
-            conditions.append(f"{party.party_id} ({basis.id}): {basis.condition}")
+            relying.setdefault(basis, []).append(party.party_id)
             extra += [
                 clause
                 for clause in (*basis.clauses, *basis.condition_clauses)
@@ -44,18 +46,28 @@ def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decis
             reason="; ".join(problems) + ".",
             articles=articles,
         )
-    named = ", ".join(f"{party.party_id} {party.legal_basis}" for party in spec.parties)
+    named = ", ".join(f"{party.party_id} {party.legal_basis}" for party in spec.participants)
     return Decision(
         gate=GATE,
         verdict=Verdict.CONDITIONS,
         hard=True,
         reason=f"Every party names a legal basis from its own list: {named}.",
         articles=tuple(dict.fromkeys((*articles, *extra))),
-        conditions=tuple(conditions),
+        conditions=tuple(
+            f"{', '.join(names)} ({basis.id}): {_condition(spec, basis)}"
+            for basis, names in relying.items()
+        ),
     )
 
 
-def _basis(spec: JobSpec, party: PartyTerms, rules: Catalogue) -> LegalBasis | str:
+def _condition(spec: Spec, basis: LegalBasis) -> str:
+    """Return what comes with the basis; a horizontal job tells nobody who is a customer."""
+    if isinstance(spec, HorizontalSpec) and basis.condition_without_list:
+        return basis.condition_without_list
+    return basis.condition
+
+
+def _basis(spec: Spec, party: Participant, rules: Catalogue) -> LegalBasis | str:
     """Return the basis the party may rely on, or why it may not rely on what it names."""
     article = _ARTICLE[party.jurisdiction]
     if not party.legal_basis.strip():

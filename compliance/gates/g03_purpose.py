@@ -11,12 +11,13 @@ from compliance.catalogue import Catalogue
 from compliance.decision import Decision, Verdict
 from compliance.facts import Facts, Stage
 from compliance.gates import cite
-from protocols.session.job_spec import JobSpec
+from protocols.session.decoded_spec import Spec
+from protocols.session.horizontal_spec import HorizontalSpec
 
 GATE = "G03"
 
 
-def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
+def decide(spec: Spec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
     """DENY a purpose the dataset does not allow, or a use the purpose does not carry. Hard."""
     problem = (
         _wrong_dataset(spec, facts)
@@ -37,8 +38,8 @@ def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decis
     )
 
 
-def _wrong_dataset(spec: JobSpec, facts: Facts) -> str | None:
-    named = spec.party(facts.dataset.party_id).dataset.name
+def _wrong_dataset(spec: Spec, facts: Facts) -> str | None:
+    named = spec.participant(facts.dataset.party_id).dataset_name
     if facts.dataset.name == named:
         return None
     return (
@@ -47,7 +48,7 @@ def _wrong_dataset(spec: JobSpec, facts: Facts) -> str | None:
     )
 
 
-def _inconsistent_use(spec: JobSpec, rules: Catalogue) -> str | None:
+def _inconsistent_use(spec: Spec, rules: Catalogue) -> str | None:
     purpose = rules.purpose(spec.purpose)
     if purpose is None:
         return f"Purpose {spec.purpose!r} is not in the catalogue of purposes."
@@ -59,7 +60,7 @@ def _inconsistent_use(spec: JobSpec, rules: Catalogue) -> str | None:
     )
 
 
-def _not_allowed(spec: JobSpec, facts: Facts) -> str | None:
+def _not_allowed(spec: Spec, facts: Facts) -> str | None:
     dataset = facts.dataset
     if spec.purpose in dataset.allowed_purposes:
         return None
@@ -72,9 +73,11 @@ def _not_allowed(spec: JobSpec, facts: Facts) -> str | None:
     return f"{dataset.party_id}'s dataset {dataset.name!r} may serve {allowed}, not {spec.purpose}."
 
 
-def _wrong_label(spec: JobSpec, facts: Facts) -> str | None:
+def _wrong_label(spec: Spec, facts: Facts) -> str | None:
     dataset = facts.dataset
-    if spec.label.party_id != dataset.party_id or dataset.label_purpose == spec.purpose:
+    # In a horizontal job every party knows the label of its own customers.
+    holds_it = isinstance(spec, HorizontalSpec) or spec.label.party_id == dataset.party_id
+    if not holds_it or dataset.label_purpose == spec.purpose:
         return None
     if dataset.label_purpose is None:
         return (

@@ -10,7 +10,7 @@ from compliance.catalogue import Catalogue
 from compliance.decision import Decision, Verdict
 from compliance.facts import Facts, Stage
 from compliance.gates import about_nobody, cite
-from protocols.session.job_spec import JobSpec
+from protocols.session.decoded_spec import Spec
 
 GATE = "G15"
 
@@ -25,7 +25,7 @@ _FILING = (
 )
 
 
-def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
+def decide(spec: Spec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
     """NEEDS_APPROVAL where a person's credit is judged: hard, but soft on data about nobody."""
     judges_credit = spec.purpose == "creditworthiness" or spec.output_use == "lending_decision"
     if judges_credit:
@@ -55,7 +55,7 @@ def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decis
     )
 
 
-def _questions(spec: JobSpec) -> str:
-    present = {party.jurisdiction for party in spec.parties}
+def _questions(spec: Spec) -> str:
+    present = {party.jurisdiction for party in spec.participants}
     asked = [q for j, q in (("CN", _QUESTION_CN), ("EU", _QUESTION_EU)) if j in present]
     return "; and ".join(asked)

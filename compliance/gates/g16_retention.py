@@ -10,12 +10,12 @@ from compliance.decision import Decision, Verdict
 from compliance.facts import Facts, Stage
 from compliance.gates import cite
 from protocols.session.agreed_job import RetentionTerms
-from protocols.session.job_spec import JobSpec
+from protocols.session.decoded_spec import Spec
 
 GATE = "G16"
 
 
-def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
+def decide(spec: Spec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
     """DENY missing terms, terms below one day and terms beyond the policy's longest. Hard."""
     articles = cite(spec, cn=("PIPL-19", "PIPL-47"), eu=("GDPR-5-1-E",))
     if spec.retention is None:

@@ -1,4 +1,4 @@
-"""G17: a model's protections are at the policy's strength (PIPL 51, GDPR 32).
+"""G17: protections of a model and of sums are at the policy's strength (PIPL 51, GDPR 32).
 
 The numbers are this project's policy, from what its own attacks measured (``docs/privacy.md``).
 What this does not establish: that a model with every protection on tells nothing; it does.
@@ -8,24 +8,33 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from compliance.catalogue import Catalogue
+from compliance.catalogue import Catalogue, Policy
 from compliance.decision import Decision, Verdict
 from compliance.facts import Facts, Stage
 from compliance.gates import about_nobody, cite
+from protocols.session.decoded_spec import Spec
+from protocols.session.horizontal_spec import HorizontalSpec
+from protocols.session.horizontal_terms import MASKED
 from protocols.session.job_spec import JobSpec
 from protocols.session.model_terms import ScorecardTerms, SplitNetworkTerms, TreeTerms
 
 GATE = "G17"
 
 
-def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
+def decide(spec: Spec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
     """DENY fewer customers in a cell than the policy's; ask about what shows labels. Soft.
 
-    Where no data is about anybody both are allowed on condition.
+    Of a horizontal job it asks about sums whose single contributions one party can help to read,
+    and about noise that is all the protection there is and too little. Where no data is about
+    anybody all of this is allowed on condition.
     """
     del stage, facts
-    small = _too_small(spec, rules.policy.minimum_cell)
-    open_questions = _shows_labels(spec, Decimal(rules.policy.label_epsilon))
+    small: tuple[str, ...] = ()
+    if isinstance(spec, HorizontalSpec):
+        open_questions = (*_shows_updates(spec), *_little_noise(spec, rules.policy))
+    else:
+        small = _too_small(spec, rules.policy.minimum_cell)
+        open_questions = _shows_labels(spec, Decimal(rules.policy.label_epsilon))
     weak = (*small, *open_questions)
     verdict = Verdict.ALLOW
     if weak and about_nobody(spec):
@@ -74,3 +83,25 @@ def _shows_labels(spec: JobSpec, largest: Decimal) -> tuple[str, ...]:
                 f"{largest}, hides them little.",
             )
     return ()
+
+
+def _shows_updates(spec: HorizontalSpec) -> tuple[str, ...]:
+    if spec.aggregation.method in MASKED:
+        return ()
+    return (
+        f"With {spec.aggregation.method} alone every party holds the key, so a coordinator that "
+        "colludes with one of them reads every single update; masked_he does not allow that.",
+    )
+
+
+def _little_noise(spec: HorizontalSpec, policy: Policy) -> tuple[str, ...]:
+    """Ask about noise that is all that hides an update; G10 refuses such sums without noise."""
+    if spec.privacy is None or spec.floor >= policy.minimum_contributors:
+        return ()
+    if Decimal(spec.privacy.epsilon) <= Decimal(policy.noise_alone_epsilon):
+        return ()
+    return (
+        f"Sums of {spec.floor} contributions are protected by each party's own noise alone, and "
+        f"its epsilon of {spec.privacy.epsilon} is above the policy's "
+        f"{policy.noise_alone_epsilon}.",
+    )

@@ -12,12 +12,12 @@ from compliance.catalogue import Catalogue
 from compliance.decision import Decision, Verdict
 from compliance.facts import Facts, Stage
 from compliance.gates import about_nobody, cite
-from protocols.session.job_spec import JobSpec
+from protocols.session.decoded_spec import Spec
 
 GATE = "G22"
 
 
-def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
+def decide(spec: Spec, stage: Stage, facts: Facts, rules: Catalogue) -> Decision:
     """DENY a missing, shared or self-approving approver, and software approving real jobs. Hard."""
     problem = _problem(spec)
     if problem is None and facts.automatic_approval and not about_nobody(spec):
@@ -40,12 +40,12 @@ def decide(spec: JobSpec, stage: Stage, facts: Facts, rules: Catalogue) -> Decis
     )
 
 
-def _problem(spec: JobSpec) -> str | None:
+def _problem(spec: Spec) -> str | None:
     proposer = _same_person_form(spec.proposed_by)
     if not proposer:
         return "The job does not say who proposed it."
     approvers: dict[str, str] = {}
-    for party in spec.parties:
+    for party in spec.participants:
         approver = _same_person_form(party.approver)
         if not approver:
             return f"{party.party_id} names no approver."

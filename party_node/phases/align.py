@@ -14,6 +14,7 @@ from audit.catalogue import DetailValue
 from compliance.check import blocking
 from party_node import quality
 from party_node.errors import JobRefused
+from party_node.gate_facts import facts_of
 from party_node.jobs import refuse, run_gates, set_status
 from party_node.keys import seal
 from party_node.phases.context import PhaseContext, RowMap
@@ -36,7 +37,15 @@ def align(context: PhaseContext) -> dict[str, Any]:
     if context.is_first_run:
         with transaction(context.node.engine) as connection:
             _record_start(context, connection)
-            stops = blocking(run_gates(context.node, connection, context.job, "start"))
+            stops = blocking(
+                run_gates(
+                    context.node,
+                    connection,
+                    context.job,
+                    "start",
+                    facts_of(context.node, context.spec),
+                )
+            )
         if stops:
             raise refuse(context.node, context.job, stops)
     if context.spec.alignment.protocol == "server_aided":
@@ -282,7 +291,8 @@ def _record_end(
             joint=joint if at == 0 else None,
         )
     context.event(connection, "align.created", counts=_parts(context, positions))
-    run_gates(node, connection, context.job, "start", len(positions))
+    facts = facts_of(node, context.spec, intersection=len(positions))
+    run_gates(node, connection, context.job, "start", facts)
     node.checkpoint(connection)
 
 

@@ -11,10 +11,12 @@ from party_node.jobs import Job, set_status
 from party_node.journal import forget_attempts, has_journal
 from party_node.node import Node
 from party_node.store import jobs, row_maps, transaction
+from protocols.session.decoded_spec import Spec
+from protocols.session.job_spec import JobSpec
 from protocols.session.model_terms import ScorecardTerms, TreeTerms
 
 
-def close(node: Node, job: Job) -> dict[str, Any]:
+def close(node: Node, job: Job[Spec]) -> dict[str, Any]:
     """Destroy journal, encryption key and row map; sign the log. Running it again is harmless.
 
     A job that is not over yet, because another party refused it, ends here as stopped.
@@ -69,10 +71,12 @@ def close(node: Node, job: Job) -> dict[str, Any]:
     return {"status": "closed" if released else status}
 
 
-def _had_a_key(node: Node, job: Job) -> bool:
+def _had_a_key(node: Node, job: Job[Spec]) -> bool:
     """Whether this party made a Paillier key for the job; for a scorecard, all did."""
-    model = job.spec.model
-    if isinstance(model, ScorecardTerms):
+    spec = job.spec
+    if not isinstance(spec, JobSpec):
+        return False
+    if isinstance(spec.model, ScorecardTerms):
         return True
-    is_active = job.spec.active_party.party_id == node.party_id
-    return is_active and isinstance(model, TreeTerms)
+    is_active = spec.active_party.party_id == node.party_id
+    return is_active and isinstance(spec.model, TreeTerms)

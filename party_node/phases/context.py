@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -43,7 +42,7 @@ class PhaseContext:
     """One phase of one job at one party."""
 
     node: Node
-    job: Job
+    job: Job[JobSpec]
     phase: str
     journal: Journal
     driver: Driver
@@ -101,14 +100,11 @@ class PhaseContext:
 
     def write(self, name: str, data: bytes) -> None:
         """Write one of this party's outputs, whole or not at all."""
-        path = self.outputs / name
-        staged = path.with_suffix(".writing")
-        staged.write_bytes(data)
-        staged.replace(path)
+        self.node.write_output(self.spec.job_id, name, data)
 
     def write_json(self, name: str, value: object) -> None:
         """Write one of this party's outputs as JSON."""
-        self.write(name, json.dumps(value, indent=2, sort_keys=True).encode())
+        self.node.write_json(self.spec.job_id, name, value)
 
     @property
     def binding(self) -> bytes:

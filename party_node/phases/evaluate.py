@@ -18,6 +18,7 @@ from models.evaluation import auc, ks
 from models.evaluation.multiclass import class_measures
 from models.evaluation.regression import regression_measures
 from party_node.errors import JobRefused
+from party_node.gate_facts import facts_of
 from party_node.learning import Learner, Part, learner_for
 from party_node.model_store import load_half
 from party_node.phases.context import PhaseContext
@@ -152,7 +153,9 @@ def _release(context: PhaseContext, splits: list[_Split]) -> None:
             )
 
     release(
-        context,
+        context.node,
+        context.job,
+        context.phase,
         {
             "output": "scores",
             "form": "score",
@@ -163,6 +166,7 @@ def _release(context: PhaseContext, splits: list[_Split]) -> None:
             "customers": splits[0].test.rows,
             "floor": context.evaluation.minimum_held_out,
         },
+        facts=facts_of(context.node, context.spec, intersection=context.shared_customers()),
         write=write,
         record=record,
     )

@@ -13,49 +13,64 @@ from audit.catalogue import DetailValue
 from audit.log import open_intents
 from compliance.check import blocking
 from compliance.decision import Decision
-from party_node.jobs import refuse, run_gates, set_status
-from party_node.phases.context import PhaseContext
+from compliance.facts import Facts
+from party_node.jobs import Job, refuse, run_gates, set_status
+from party_node.node import Node
 from party_node.store import transaction
+from protocols.session.decoded_spec import Spec
 
 
 def release(
-    context: PhaseContext,
+    node: Node,
+    job: Job[Spec],
+    phase: str,
     what: dict[str, DetailValue],
     counts: dict[str, int],
     *,
+    facts: Facts,
     write: Callable[[], None],
     record: Callable[[Connection], None],
 ) -> None:
     """Write results, once the gates allow it, and log ``what`` was released.
 
-    ``record`` adds the events that go with it. Does nothing where the job was released already;
-    raises :class:`JobRefused` when a gate stops it.
+    ``record`` adds the events that go with it; ``facts`` are what the gates decide by. Does nothing
+    where the job was released already; raises :class:`JobRefused` when a gate stops it.
     """
-    node, job = context.node, context.job
+    job_id = job.spec.job_id
     if job.status == "released":
         return
     with transaction(node.engine) as connection:
         intents = [
             event.seq
             for event in open_intents(connection)
-            if event.type == "release.intended" and event.job == context.spec.job_id
+            if event.type == "release.intended" and event.job == job_id
         ]
         stops: tuple[Decision, ...] = ()
         if not intents:
-            stops = blocking(
-                run_gates(node, connection, job, "release", context.shared_customers())
-            )
+            stops = blocking(run_gates(node, connection, job, "release", facts))
             if not stops:
-                intents = [
-                    context.event(connection, "release.intended", details=dict(what), counts=counts)
-                ]
+                intended = job.event(
+                    node,
+                    connection,
+                    "release.intended",
+                    phase=phase,
+                    details=dict(what),
+                    counts=counts,
+                )
+                intents = [intended]
     if stops:
         raise refuse(node, job, stops)
     write()
     with transaction(node.engine) as connection:
-        context.event(
-            connection, "release.done", details=dict(what), counts=counts, intent=intents[0]
+        job.event(
+            node,
+            connection,
+            "release.done",
+            phase=phase,
+            details=dict(what),
+            counts=counts,
+            intent=intents[0],
         )
         record(connection)
-        set_status(connection, context.spec.job_id, "released")
+        set_status(connection, job_id, "released")
         node.checkpoint(connection)

@@ -15,6 +15,7 @@ from models.predictions import Predictions
 from models.scoring import needed_columns, score_customers, take_columns
 from party_node.agreed_half import check_half
 from party_node.errors import JobRefused
+from party_node.gate_facts import facts_of
 from party_node.learning import Learner, Part, learner_for
 from party_node.model_store import StoredHalf, load_half
 from party_node.phases.context import PhaseContext
@@ -113,7 +114,9 @@ def _release(
         raise JobRefused(str(error), "ask for another form of result") from None
     data = scored.to_csv(part.source_rows.astype(np.int64))
     release(
-        context,
+        context.node,
+        context.job,
+        context.phase,
         {
             "output": "scores",
             "form": terms.form,
@@ -122,6 +125,7 @@ def _release(
             "scores_digest": context.suite.hash(data).hex(),
         },
         {"customers": part.rows, "floor": context.spec.cohort_floor},
+        facts=facts_of(context.node, context.spec, intersection=context.shared_customers()),
         write=lambda: context.write(SCORES_FILE, data),
         record=lambda connection: None,
     )

@@ -13,8 +13,30 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.extending import intrinsic as numba_intrinsic
+from numba.np import linalg
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _load_without_scipy() -> None:
+    """Load now, with no BLAS to find, the part of numba that looks for one when it is loaded.
+
+    It would import SciPy for that, which takes every process that runs a kernel as long as all the
+    rest of numba. BLAS is for products of matrices, and no kernel has any.
+    """
+
+    def absent() -> None:
+        raise ImportError("kernels multiply no matrices")
+
+    ensure_blas = linalg.ensure_blas
+    linalg.ensure_blas = absent
+    try:
+        import numba.np.arraymath  # noqa: F401, PLC0415 - for its effect, here
+    finally:
+        linalg.ensure_blas = ensure_blas
+
+
+_load_without_scipy()
 
 
 def kernel(function: Function) -> Function:

@@ -132,8 +132,6 @@ class AgreedJob(Terms, frozen=True, kw_only=True, tag_field="version"):
             raise ValueError("party ids must differ")
         if len({party.public_key for party in self.participants}) != len(ids):
             raise ValueError("the parties' public keys must differ")
-        if not {output.recipient for output in self.outputs} <= set(ids):
-            raise ValueError("an output's recipient is not a party of the job")
         created = check_instant("created_at", self.created_at)
         if check_instant("expires_at", self.expires_at) <= created:
             raise ValueError("expires_at must be later than created_at")
@@ -141,6 +139,12 @@ class AgreedJob(Terms, frozen=True, kw_only=True, tag_field="version"):
             # An officer approves what is shown: control and format characters can hide or
             # reorder text.
             raise ValueError("a text holds a control or format character")
+
+    def check_recipients(self) -> None:
+        """Refuse an output for somebody else than a party; raises ``ValueError``."""
+        ids = {party.party_id for party in self.participants}
+        if not {output.recipient for output in self.outputs} <= ids:
+            raise ValueError("an output's recipient is not a party of the job")
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes that are signed."""

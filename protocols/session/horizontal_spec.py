@@ -75,6 +75,7 @@ class HorizontalSpec(AgreedJob, frozen=True, kw_only=True, tag="fedcrm-horizonta
                 raise ValueError("threshold must be at least half of the parties and one more")
         if self.privacy is not None and self.evaluation.repeats != 1:
             raise ValueError("with a privacy budget the customers are learned from once: repeats 1")
+        self.check_recipients()
 
     @property
     def participants(self) -> tuple[ContributorTerms, ...]:

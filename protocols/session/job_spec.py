@@ -132,6 +132,7 @@ class JobSpec(AgreedJob, frozen=True, kw_only=True, tag="fedcrm-job/1"):
                 raise ValueError("a scoring job names one half of the model for each party")
         if (self.evaluation is None) != self.is_scoring:
             raise ValueError("a job that trains is measured, one that scores is not")
+        self.check_recipients()
 
     @property
     def participants(self) -> tuple[PartyTerms, ...]:

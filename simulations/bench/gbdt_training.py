@@ -31,6 +31,7 @@ from party_node.plan import KEYS_STEP, Plan, predict_step
 from party_node.store import journal_steps
 from protocols.paillier import PrivateKey, PublicKey
 from protocols.roles import Role
+from protocols.session.job_spec import JobSpec
 from protocols.session.model_terms import TreeTerms
 from simulations.bench.gbdt_job import JOB, open_node
 from simulations.bench.gbdt_tables import read_side
@@ -64,7 +65,7 @@ def run_side(options: SideOptions, at_yield: Callable[[], None] = lambda: None) 
     """
     training, held_out = read_side(Path(options.file), options.kinds)
     node = open_node(Path(options.node), options.kernels)
-    job = load(node, JOB)
+    job = load(node, JOB).of(JobSpec)
     journal = Journal(node.engine, node.keys, JOB, job.attempt)
     begun = journal.begun_steps()
     plan = Plan.of(job.spec)
@@ -141,7 +142,12 @@ class _CountingLink(PeerLink):
     """A link over the secure channel that counts what is sent."""
 
     def __init__(
-        self, options: SideOptions, node: Node, job: Job, journal: Journal, start_ordinal: int
+        self,
+        options: SideOptions,
+        node: Node,
+        job: Job[JobSpec],
+        journal: Journal,
+        start_ordinal: int,
     ) -> None:
         digest = job.spec.digest(node.keys.suite)
         peer = load_peer(Path(options.peer_identity))

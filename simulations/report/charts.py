@@ -7,7 +7,7 @@ numbers. Coordinates are rounded to a tenth, so one run gives one file.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
@@ -24,6 +24,7 @@ Estimate = tuple[float, float, float]
 WIDTH, HEIGHT = 340, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 12, 48
 _WIDEST_BAR = 26.0
+_LOWEST_ROW = 30.0
 _LONGEST_NAME = 22
 """Characters of any script that fit into a picture's width."""
 
@@ -75,7 +76,19 @@ class Axis:
         step *= next(factor for factor in (1, 2, 5, 10) if room / (step * factor) <= 5)
         first, last = math.floor(lowest / step), math.ceil(highest / step)
         last = max(last, first + 1)
-        return cls(tuple((i * step, figures.compact(i * step)) for i in range(first, last + 1)))
+        values = [i * step for i in range(first, last + 1)]
+        shown = [figures.compact(value) for value in values]
+        if len(set(shown)) < len(shown):  # a narrow range far from zero needs more digits
+            places = max(0, -math.floor(math.log10(step)))
+            shown = [figures.quantity(value, places) for value in values]
+        return cls(tuple(zip(values, shown, strict=True)))
+
+    @classmethod
+    def of_rounds(cls, first: int, last: int) -> Axis:
+        """Return a scale of whole numbers from ``first`` to ``last``, at most six marked."""
+        step = max(1, math.ceil((last - first) / 5))
+        marked = [i for i in range(first, last, step) if last - i > step / 2]
+        return cls(tuple((i, str(i)) for i in (*marked, last)))
 
 
 class Charts:
@@ -94,26 +107,34 @@ class Charts:
         series: Sequence[tuple[str, str, Sequence[Point]]],
         *,
         axis: Axis,
+        upward: Axis | None = None,
+        joined: bool = True,
         dots: bool = False,
     ) -> Markup:
-        """Return a chart of (class, name, points) series over the diagonal.
+        """Return a chart of (class, name, points) series.
 
-        Both directions have the same ``axis``; ``dots`` marks each point.
+        Both directions have the same ``axis``, and the diagonal is drawn, unless ``upward`` is the
+        vertical one. Points are ``joined`` by a line; ``dots`` marks each.
         """
+        axes = (axis, upward or axis)
         parts = []
         for tick, shown in axis.ticks:
-            x, y = _place((tick, tick), axis)
+            x, _ = _place((tick, axes[1].low), axes)
             parts.append(_line("grid", x, _TOP, x, HEIGHT - _BOTTOM))
-            parts.append(_line("grid", _LEFT, y, WIDTH - _RIGHT, y))
             parts.append(_text(x, HEIGHT - _BOTTOM + 16, shown, "middle"))
+        for tick, shown in axes[1].ticks:
+            _, y = _place((axis.low, tick), axes)
+            parts.append(_line("grid", _LEFT, y, WIDTH - _RIGHT, y))
             parts.append(_text(_LEFT - 6, y + 4, shown, "end"))
         parts.append(_axis_titles(x_label, y_label))
-        ends = (axis.ticks[0][0], axis.ticks[-1][0])
-        parts.append(_polyline("chance", [(end, end) for end in ends], axis))
+        if upward is None:
+            ends = (axis.ticks[0][0], axis.ticks[-1][0])
+            parts.append(_polyline("chance", [(end, end) for end in ends], axes))
         for which, _, points in series:
-            parts.append(_polyline(which, points, axis))
+            if joined:
+                parts.append(_polyline(which, points, axes))
             if dots:
-                parts += [_dot(which, *_place(point, axis), 3.5) for point in points]
+                parts += [_dot(which, *_place(point, axes), 3.5) for point in points]
         names = ", ".join(name for _, name, _ in series)
         return self._picture(title, f"{y_label} / {x_label}{self._t['colon']}{names}", parts)
 
@@ -187,6 +208,8 @@ class Charts:
         for tick, shown in axis.ticks:
             parts.append(_line("grid", x(tick), top, x(tick), bottom))
             parts.append(_text(x(tick), bottom + 16, shown, "middle"))
+        if axis.low < 0:
+            parts.append(_line("chance", x(0), top, x(0), bottom))
         parts.append(_text(WIDTH / 2, HEIGHT - 10, x_label, "middle", "axis"))
         said = []
         for row, (which, name, (estimate, *ends), words) in enumerate(rows):
@@ -205,16 +228,23 @@ class Charts:
         x_label: str,
         rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]],
         axis: Axis,
+        *,
+        shown: Callable[[float], str] | None = None,
     ) -> Markup:
-        """Return one line for each name, with a dot for each (class, name, value) on it."""
-        top, bottom = 6, HEIGHT - _BOTTOM
+        """Return one line for each name, with a dot for each (class, name, value) on it.
+
+        Values are ``shown`` in the description, by default in per cent; many rows make the picture
+        higher.
+        """
+        height = max(HEIGHT, round(6 + _LOWEST_ROW * len(rows)) + _BOTTOM)
+        top, bottom = 6, height - _BOTTOM
         step = (bottom - top) / len(rows)
         parts = []
-        for tick, shown in axis.ticks:
+        for tick, marked in axis.ticks:
             x = 16 + axis.at(tick) * (WIDTH - 32)
             parts.append(_line("grid", x, top, x, bottom))
-            parts.append(_text(x, bottom + 16, shown, "middle"))
-        parts.append(_text(WIDTH / 2, HEIGHT - 10, x_label, "middle", "axis"))
+            parts.append(_text(x, bottom + 16, marked, "middle"))
+        parts.append(_text(WIDTH / 2, height - 10, x_label, "middle", "axis"))
         said = []
         for row, (name, values) in enumerate(rows):
             y = top + step * (row + 0.5) + 7
@@ -223,11 +253,16 @@ class Charts:
             parts.append(_text(20, y - 11, short, "start", "name"))
             parts.append(_line("chance", min(places), y, max(places), y))
             parts += [_dot(which, x, y, 5) for (which, _, _), x in zip(values, places, strict=True)]
-            told = (f"{of} {figures.percent_1(value, self._t)}" for _, of, value in values)
+            told = (
+                f"{of} {shown(value) if shown else figures.percent_1(value, self._t)}"
+                for _, of, value in values
+            )
             said.append(f"{name}{self._t['colon']}{', '.join(told)}")
-        return self._picture(title, "; ".join(said), parts)
+        return self._picture(title, "; ".join(said), parts, height)
 
-    def _picture(self, title: str, description: str, parts: Sequence[Markup]) -> Markup:
+    def _picture(
+        self, title: str, description: str, parts: Sequence[Markup], height: int = HEIGHT
+    ) -> Markup:
         name = f"{self._t['language']}-chart-{next(self._numbers)}"
         return Markup(
             '<svg viewBox="0 0 {w} {h}" role="img" aria-labelledby="{n}-title {n}-text">'
@@ -235,7 +270,7 @@ class Charts:
             "{body}</svg>"
         ).format(
             w=WIDTH,
-            h=HEIGHT,
+            h=height,
             n=name,
             title=title,
             description=description,
@@ -251,16 +286,16 @@ def _axis_titles(x_label: str, y_label: str) -> Markup:
     ).format(down, y_label)
 
 
-def _place(point: Point, axis: Axis) -> Point:
-    x, y = (axis.at(value) for value in point)
+def _place(point: Point, axes: tuple[Axis, Axis]) -> Point:
+    x, y = (axis.at(value) for axis, value in zip(axes, point, strict=True))
     return (
         _LEFT + x * (WIDTH - _LEFT - _RIGHT),
         HEIGHT - _BOTTOM - y * (HEIGHT - _TOP - _BOTTOM),
     )
 
 
-def _polyline(which: str, points: Sequence[Point], axis: Axis) -> Markup:
-    drawn = " ".join("{:.1f},{:.1f}".format(*_place(point, axis)) for point in points)
+def _polyline(which: str, points: Sequence[Point], axes: tuple[Axis, Axis]) -> Markup:
+    drawn = " ".join("{:.1f},{:.1f}".format(*_place(point, axes)) for point in points)
     return Markup('<polyline class="line {}" points="{}"/>').format(which, drawn)
 
 

@@ -127,8 +127,8 @@ class AuditReport(Part, frozen=True, kw_only=True):
     """The bundle's file name, beside the report."""
 
 
-class RunReport(Part, frozen=True, kw_only=True):
-    """One finished run."""
+class ReportedRun(Part, frozen=True, kw_only=True):
+    """What every report says of its run, whatever was trained and however data met."""
 
     scenario: str
     title: str
@@ -142,11 +142,27 @@ class RunReport(Part, frozen=True, kw_only=True):
     started_at: str
     """UTC, RFC 3339."""
     spec_digest: str
-    """Hex digest of the JobSpec all parties signed."""
+    """Hex digest of the spec all parties signed."""
     retention_days: int
     pooled_on_this_machine: str
     provenance: tuple[str, ...]
     limits: tuple[str, ...] = ()
+    gates: tuple[GateReport, ...]
+    parameters: dict[str, str | int | bool]
+    versions: dict[str, str]
+    primitives: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """Each cryptographic primitive the run used, and the rooms that used it."""
+    primitive_exceptions: dict[str, str] = msgspec.field(default_factory=dict)
+    """Primitives outside the suite, and why each is there."""
+    audit: dict[str, AuditReport]
+    """The log of each party, and of the coordinator."""
+    trust_file: str
+    """The file with the parties' key fingerprints, beside the report."""
+
+
+class RunReport(ReportedRun, frozen=True, kw_only=True):
+    """One finished run on shared customers."""
+
     parties: tuple[PartyReport, ...]
     psi: PsiReport
     train: TrainReport
@@ -158,7 +174,6 @@ class RunReport(Part, frozen=True, kw_only=True):
     over_repeats: OverRepeats | None = None
     learned: dict[str, tuple[Learned, ...]]
     """What each party, and the coordinator, learned from the run."""
-    gates: tuple[GateReport, ...]
     rejects: dict[str, dict[str, int]]
     """Rejected rows by party and reason."""
     quality: dict[str, QualityProfile] = msgspec.field(default_factory=dict)
@@ -172,20 +187,10 @@ class RunReport(Part, frozen=True, kw_only=True):
     """Of a scorecard."""
     layers: dict[str, tuple[Layer, ...]] = msgspec.field(default_factory=dict)
     """Of a network, by party."""
-    parameters: dict[str, str | int | bool]
-    versions: dict[str, str]
-    primitives: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
-    """Each cryptographic primitive the run used, and the rooms that used it."""
-    primitive_exceptions: dict[str, str] = msgspec.field(default_factory=dict)
-    """Primitives outside the suite, and why each is there."""
     phase_s: dict[str, float]
     """Seconds by phase, in the order they ran."""
     wire: dict[str, dict[str, Traffic]]
     """What each party sent, by party and phase."""
-    audit: dict[str, AuditReport]
-    """The log of each party, and of the coordinator."""
-    trust_file: str
-    """The file with the parties' key fingerprints, beside the report."""
 
     def __post_init__(self) -> None:
         """Refuse a report whose parts speak of different parties, models or splits."""

@@ -7,7 +7,13 @@ from decimal import Decimal
 
 from compliance.decision import Decision, Verdict, strictest
 from simulations.report import figures
-from simulations.report.model import COORDINATOR, GateReport, PartyReport, RunReport
+from simulations.report.model import (
+    COORDINATOR,
+    GateReport,
+    PartyReport,
+    ReportedRun,
+    RunReport,
+)
 from simulations.report.readable import ColumnPoints
 from simulations.report.scales import Scale, measured
 from simulations.report.strings import Strings, listed
@@ -261,7 +267,7 @@ def limits(run: RunReport, t: Strings) -> list[str]:
     return [t["limit_simulation"], t[intervals], t["limit_semi_honest"]]
 
 
-def gate_outcomes(run: RunReport) -> list[Decision]:
+def gate_outcomes(run: ReportedRun) -> list[Decision]:
     """Return the strictest decision of every gate; of equal ones the latest stage's."""
     by_gate: dict[str, list[GateReport]] = {}
     for gate in run.gates:
@@ -282,7 +288,7 @@ def gate_outcomes(run: RunReport) -> list[Decision]:
     ]
 
 
-def verify_command(run: RunReport, folder: str = "") -> str:
+def verify_command(run: ReportedRun, folder: str = "") -> str:
     """Return the command that checks every bundle of the run, from within or outside ``folder``."""
     prefix = f"{folder}/" if folder else ""
     bundles = " ".join(prefix + run.audit[log].bundle for log in sorted(run.audit))

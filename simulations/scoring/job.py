@@ -80,7 +80,7 @@ def score(
             node.register_dataset(registered[party])
         federation.agree(spec, nodes)
     record = federation.latest(scoring=True)
-    federation.drive(record, run_engine, deadlines, at_yield)
+    federation.drive(record, run_engine, deadlines, at_yield=at_yield)
     record = federation.latest(scoring=True)
     if record.status != "closed":
         raise federation.failure(record, "run fedcrm score again")

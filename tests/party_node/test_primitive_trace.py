@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from party_node import primitive_entry_points, primitive_trace
 from party_node.primitive_trace import ALLOWED, EXEMPTIONS, ROOMS, Trace, check, tracing
-from protocols import paillier
+from protocols import paillier, sum_ciphers
 from protocols.intersection import Intersection
 from protocols.psi_ecdh import receiver, sender
 from protocols.suite import get_suite
@@ -107,6 +107,24 @@ def test_an_intl_run_touches_its_own_only():
     assert check("intl", trace.used) == []
     violations = check("gm", trace.used)
     assert len(violations) == sum(map(len, trace.used.values()))
+
+
+@pytest.mark.parametrize("suite_name", ["gm", "intl"])
+def test_batches_of_signatures_and_agreements_are_noted(suite_name):
+    suite = get_suite(suite_name)
+    private, public = suite.generate_signing_key(bytes(32))
+    item = public, b"", suite.sign(private, b"", bytes(32))
+    private, public = suite.agreement_key(bytes(32))
+    kinds = {"gm": ("SM2", "SM2"), "intl": ("Ed25519", "X25519")}[suite_name]
+    for kind, use in zip(
+        kinds,
+        (lambda: suite.verify_each([item]), lambda: suite.agree_each(private, [public])),
+        strict=True,
+    ):
+        with tracing() as trace:
+            use()
+        assert kind in trace.used
+        assert check(suite_name, trace.used) == []
 
 
 @pytest.mark.parametrize("suite_name", ["gm", "intl"])
@@ -270,6 +288,19 @@ def test_comparing_is_no_primitive(plant):
     with tracing() as trace:
         assert room.f()
     assert trace.used == {}
+
+
+@pytest.mark.parametrize(("method", "name"), [("masked_he", "BFV"), ("ckks", "CKKS")])
+def test_the_homomorphic_schemes_of_sums_are_seen_and_exempt(method, name):
+    with tracing() as trace:
+        suite = get_suite("gm")
+        key = sum_ciphers.generate(method, paillier_bits=2048, suite=suite, seed=bytes(32))
+        cipher = sum_ciphers.cipher(key, method, suite)
+        chunks = cipher.encrypt(np.array([5]), seed=bytes(32))
+        assert cipher.decrypt(chunks, contributions=1, length=1) == [5]
+    assert {m.rpartition(".")[0] for m in trace.used[name]} == {"protocols.sum_ciphers"}
+    assert check("gm", trace.used) == []
+    assert check("gm", {name: {"models.horizontal"}}) != []
 
 
 def test_paillier_is_seen_and_exempt():

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +11,11 @@ import pytest
 
 from simulations.report.model import RunReport
 from simulations.report.page import render
+from tests.simulations.browser import CHROMIUM, SIDEWAYS, SMALLEST_TEXT, in_browser
 from tests.simulations.sample_models import multiclass, scorecard
 from tests.simulations.sample_models import repeated as repeated_of
 from tests.simulations.sample_run import plain_run, repeated, several_parties
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
@@ -61,32 +56,6 @@ def broad_scorecard() -> RunReport:
 BROAD = [broad_run, broad_classes, broad_scorecard]
 
 
-def in_browser(
-    tmp_path: Path, run: RunReport, width: int, script: str, *, sandbox: str = ""
-) -> Any:
-    """Show the page in a frame of ``width``; return what ``script`` finds, ``page`` the frame."""
-    framed = html.escape(render(run))
-    outer = tmp_path / "outer.html"
-    outer.write_text(
-        f'<iframe width="{width}" height="800" style="border:0" {sandbox} srcdoc="{framed}">'
-        "</iframe><p>-</p><script>onload = async () => { const page = frames[0];"
-        f"const found = await (async () => {{ {script} }})();"
-        "document.querySelector('p').textContent = `found ${JSON.stringify(found)} end` }</script>",
-        encoding="utf-8",
-    )
-    assert CHROMIUM is not None
-    shown = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-         "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--virtual-time-budget=5000",
-         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", outer.as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
-    ).stdout  # fmt: skip
-    found = re.search(r"<p>found (.*) end</p>", shown)
-    assert found, shown[-500:]
-    return json.loads(html.unescape(found[1]))
-
-
 VISIBLE = """
     const seen = (id) => page.document.getElementById(id).offsetHeight > 0;
     const state = () => [page.document.documentElement.lang, seen("en"), seen("zh")];
@@ -102,22 +71,9 @@ def test_page_must_not_scroll_sideways(
     """Nor may text be cut: an element's contents may be wider than it only where it scrolls."""
     measured = in_browser(
         tmp_path,
-        broad(),
+        render(broad()),
         width,
-        f"""
-        page.document.documentElement.dataset.language = "{language}";
-        const root = page.document.documentElement;
-        const half = page.document.getElementById("{language}");
-        const out = [...half.querySelectorAll("*")]
-            .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1)
-            .filter((e) => !e.closest("nav, thead"))
-            .map((e) => `${{e.tagName}} ${{e.textContent.trim().slice(0, 30)}}`);
-        const cut = [...half.querySelectorAll("p, li, dd, dt, td, th, h1, h2, h3, .tile, .card")]
-            .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && e.clientWidth)
-            .filter((e) => !e.closest("nav, thead"))
-            .map((e) => `${{e.tagName}} ${{e.textContent.trim().slice(0, 30)}}`);
-        return [root.scrollWidth, root.clientWidth, half.offsetHeight, out, cut];
-        """,
+        SIDEWAYS.format(language=language),
     )
     wide, room, high, out, cut = measured
     assert out == []
@@ -131,19 +87,9 @@ def test_smallest_text_must_be_readable(tmp_path: Path, broad: Callable[[], RunR
     """On a phone, charts with their scaling included."""
     smallest = in_browser(
         tmp_path,
-        broad(),
+        render(broad()),
         360,
-        """
-        const sizes = [...page.document.querySelectorAll("#en *")]
-            .filter((e) => e.getClientRects().length && [...e.childNodes].some(
-                (n) => n.nodeType === 3 && n.textContent.trim()))
-            .filter((e) => !e.closest("thead, title, desc"))
-            .map((e) => { const svg = e.closest("svg");
-                const drawn = svg && svg.getBoundingClientRect().width;
-                const scale = svg ? drawn / svg.viewBox.baseVal.width : 1;
-                return parseFloat(page.getComputedStyle(e).fontSize) * scale; });
-        return Math.min(...sizes);
-        """,
+        SMALLEST_TEXT,
     )
     assert smallest >= 11
 
@@ -151,7 +97,7 @@ def test_smallest_text_must_be_readable(tmp_path: Path, broad: Callable[[], RunR
 def test_languages_must_switch_at_the_section_being_read(tmp_path: Path) -> None:
     states = in_browser(
         tmp_path,
-        broad_run(),
+        render(broad_run()),
         1280,
         VISIBLE
         + """
@@ -176,7 +122,7 @@ def test_languages_must_switch_at_the_section_being_read(tmp_path: Path) -> None
 def test_without_scripts_both_languages_must_be_reached_by_their_links(tmp_path: Path) -> None:
     states = in_browser(
         tmp_path,
-        broad_run(),
+        render(broad_run()),
         1280,
         VISIBLE
         + """

@@ -20,8 +20,9 @@ from protocols.identifiers import Reason
 from protocols.session.job_spec import ColumnKind
 from protocols.suite import get_suite
 from simulations.job import job_spec
-from simulations.report import page, wording
+from simulations.report import wording
 from simulations.report.chinese import CHINESE
+from simulations.report.document import PRIMITIVE_USES
 from simulations.report.english import ENGLISH
 from simulations.report.page import render
 from simulations.report.strings import listed
@@ -67,13 +68,13 @@ def test_every_code_a_run_can_bring_must_have_words() -> None:
     wanted |= {f"reason_{code}" for code in (*REASONS.values(), NO_CONSENT)}
     wanted |= {f"warning_{code}" for code in (*ColumnWarning.__args__, *LabelWarning.__args__)}
     wanted |= {f"kind_{kind}" for kind in ColumnKind.__args__}
-    wanted |= {f"use_{use}" for use in page._USES.values()}
+    wanted |= {f"use_{use}" for use in PRIMITIVE_USES.values()}
     wanted |= {f"verdict_{v}" for v in ("ALLOW", "CONDITIONS", "NEEDS_APPROVAL", "DENY")}
     wanted |= {f"purpose_{p.id}" for p in load_catalogue().purposes}
     wanted |= {f"use_{use}" for p in load_catalogue().purposes for use in p.uses}
     assert wanted <= set(ENGLISH)
     primitives = {p for allowed in ALLOWED.values() for p in allowed}
-    assert primitives | {exemption.primitive for exemption in EXEMPTIONS} <= set(page._USES)
+    assert primitives | {exemption.primitive for exemption in EXEMPTIONS} <= set(PRIMITIVE_USES)
 
 
 def test_chinese_must_be_chinese() -> None:

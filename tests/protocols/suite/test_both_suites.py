@@ -186,6 +186,44 @@ def test_agreement_refuses_a_private_key_that_is_none(suite, private):
 
 
 @both
+@pytest.mark.parametrize("count", [0, 1, 3, 12])
+def test_each_is_verified_as_if_alone(suite, count):
+    items = []
+    for number in range(count):
+        private, public = suite.generate_signing_key(bytes([number]) * 32)
+        message = bytes([number])
+        items.append((public, message, suite.sign(private, message, bytes(32))))
+    assert suite.verify_each(items) == []
+    for bad in range(0, count, 3):
+        public, message, signature = items[bad]
+        items[bad] = [
+            (public, message + b".", signature),
+            (public[:-1], message, signature),
+            (public, message, signature[:-1]),
+            (public, message, b""),
+        ][bad % 4]
+    assert suite.verify_each(items) == list(range(0, count, 3))
+
+
+@both
+@pytest.mark.parametrize("count", [0, 1, 3, 12])
+def test_each_secret_is_as_if_alone(suite, count):
+    private, public = suite.agreement_key(b"\x63" * 32)
+    peers = [suite.agreement_key(bytes([number]) * 32) for number in range(count)]
+    secrets = suite.agree_each(private, [key for _, key in peers])
+    assert secrets == [suite.agree(own, public) for own, _ in peers]
+
+
+@pytest.mark.parametrize(("suite", "peer"), BAD_KEYS, ids=lambda value: getattr(value, "name", ""))
+def test_agreement_with_many_names_the_first_bad_key(suite, peer):
+    private, good = suite.agreement_key(bytes(32))
+    with pytest.raises(InvalidElement) as refused:
+        suite.agree_each(private, [good, good, peer, good, peer])
+    assert refused.value.index == 2
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@both
 def test_fingerprint_is_the_whole_hash_in_groups_of_four(suite):
     _, public = suite.generate_signing_key(bytes(32))
     fingerprint = suite.fingerprint(public)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.suite import get_suite, keystream
+from protocols.suite import get_suite, gm, keystream
 from protocols.suite.keystream import BULK_BYTES, BULK_PERMUTATION, Keystream
 from tests.protocols.suite import plain_gm
 
@@ -46,6 +46,7 @@ def test_stream_matches_a_second_implementation():
         (BULK_BYTES, 1, BULK_BYTES + 1, 15, 0, BULK_BYTES - 1, 16),
         (7, BULK_BYTES + 4095, 9, 2 * BULK_BYTES + 8, 4096),
         (4096, BULK_BYTES + 16, 3),
+        (4096, gm.LOADED_BYTES, 4096, 9, gm.LOADED_BYTES - 16, 2 * gm.LOADED_BYTES + 5, 70),
     ],
 )
 def test_stream_does_not_depend_on_how_it_is_cut(suite, cuts):

@@ -1,0 +1,1 @@
+"""One model of several parties' customers: rounds of local training, and their mean (SPEC.md)."""

@@ -1,0 +1,140 @@
+"""Secure aggregation: parties learn the sum of their vectors, the coordinator that adds nothing.
+
+SPEC.md states rounds, messages, parameters, and who, colluding with whom, reads what.
+"""
+
+from __future__ import annotations
+
+from protocols.secure_aggregation.consistency import (
+    check_list,
+    check_members,
+    check_repeat,
+    check_signatures,
+    sign_list,
+)
+from protocols.secure_aggregation.contribution import (
+    chunks_digest,
+    contribution_digest,
+    mask,
+    sign_contribution,
+)
+from protocols.secure_aggregation.coordinator import Enrolled, Enrolment, Refusal, SumCollection
+from protocols.secure_aggregation.epoch import (
+    BoundLists,
+    EpochKeys,
+    EpochShares,
+    EpochTerms,
+    Roster,
+    list_digest,
+)
+from protocols.secure_aggregation.fixed_point import (
+    LIMB_BITS,
+    dequantise,
+    from_limbs,
+    limbs,
+    quantise,
+)
+from protocols.secure_aggregation.key_setup import (
+    advertise,
+    check_roster,
+    open_bundles,
+    open_for_group,
+    seal_for_group,
+    share,
+)
+from protocols.secure_aggregation.messages import (
+    VERSION,
+    Contribution,
+    ContributorList,
+    KeyAdvertisement,
+    ListSignature,
+    OpeningNote,
+    Revelation,
+    SealedBundle,
+    SealedBundles,
+    SignedAdvertisement,
+    SignedContribution,
+    SignedList,
+    SignedRoster,
+)
+from protocols.secure_aggregation.reading import ReadsWhat, reads_what, tolerated
+from protocols.secure_aggregation.refusals import (
+    AlteredAdvertisement,
+    RepeatedSum,
+    SecondList,
+    StaleSum,
+    TooFew,
+    WrongBundle,
+    WrongContribution,
+    WrongList,
+    WrongRoster,
+    WrongShare,
+    WrongSignature,
+    WrongTotal,
+)
+from protocols.secure_aggregation.unmasking import OpenedSum, Opening, open_sum, reveal
+
+__all__ = [
+    "LIMB_BITS",
+    "VERSION",
+    "AlteredAdvertisement",
+    "BoundLists",
+    "Contribution",
+    "ContributorList",
+    "Enrolled",
+    "Enrolment",
+    "EpochKeys",
+    "EpochShares",
+    "EpochTerms",
+    "KeyAdvertisement",
+    "ListSignature",
+    "OpenedSum",
+    "Opening",
+    "OpeningNote",
+    "ReadsWhat",
+    "Refusal",
+    "RepeatedSum",
+    "Revelation",
+    "Roster",
+    "SealedBundle",
+    "SealedBundles",
+    "SecondList",
+    "SignedAdvertisement",
+    "SignedContribution",
+    "SignedList",
+    "SignedRoster",
+    "StaleSum",
+    "SumCollection",
+    "TooFew",
+    "WrongBundle",
+    "WrongContribution",
+    "WrongList",
+    "WrongRoster",
+    "WrongShare",
+    "WrongSignature",
+    "WrongTotal",
+    "advertise",
+    "check_list",
+    "check_members",
+    "check_repeat",
+    "check_roster",
+    "check_signatures",
+    "chunks_digest",
+    "contribution_digest",
+    "dequantise",
+    "from_limbs",
+    "limbs",
+    "list_digest",
+    "mask",
+    "open_bundles",
+    "open_for_group",
+    "open_sum",
+    "quantise",
+    "reads_what",
+    "reveal",
+    "seal_for_group",
+    "share",
+    "sign_contribution",
+    "sign_list",
+    "tolerated",
+]

@@ -1,0 +1,1 @@
+"""Simulated horizontal jobs: several parties with the same columns and different customers."""
