@@ -37,7 +37,7 @@ KEY_HINTS = {
     "label": "add a [label] table with column, meaning, and positive or above",
     "parties": "add [[parties]] tables: one active_party, one to four passive_party",
     "sample": (
-        "the packaged samples are credit_data and population; "
+        "the packaged samples are credit_data, complete_journey_vertical and population; "
         "leave sample out to use your own files"
     ),
     "positive": 'quote the value as it stands in the file, for example: positive = "1"',

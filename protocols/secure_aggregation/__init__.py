@@ -13,6 +13,7 @@ from protocols.secure_aggregation.consistency import (
     sign_list,
 )
 from protocols.secure_aggregation.contribution import (
+    CHECK_WORDS,
     chunks_digest,
     contribution_digest,
     mask,
@@ -75,6 +76,7 @@ from protocols.secure_aggregation.refusals import (
 from protocols.secure_aggregation.unmasking import OpenedSum, Opening, open_sum, reveal
 
 __all__ = [
+    "CHECK_WORDS",
     "LIMB_BITS",
     "VERSION",
     "AlteredAdvertisement",

@@ -32,6 +32,8 @@ from protocols.suite import InvalidElement, Suite
 from protocols.wire import encode
 
 Words = npt.NDArray[np.int64]
+CHECK_WORDS = 4
+"""Words of 1 behind a masked contribution: 2^128 wrong sums for one that passes."""
 _LABEL = VERSION.encode("ascii")
 
 
@@ -48,6 +50,9 @@ def mask(  # noqa: PLR0917 - the four parts of an epoch, then what is masked
     suite: Suite,
 ) -> Words:
     """Return ``words`` modulo ``modulus`` under this party's masks of sum ``number``.
+
+    Behind them stand :data:`CHECK_WORDS` words more, each 1 under its mask: in the opened sum they
+    count the contributions, and show masks that do not cancel.
 
     **Once for each sum**: two vectors under the same masks give away their difference, so the
     caller keeps the contribution before it sends it and sends that one again. Raises
@@ -74,7 +79,8 @@ def mask(  # noqa: PLR0917 - the four parts of an epoch, then what is masked
     own = self_mask(roster.terms, party, number, keys.self_mask_seed(number, suite), suite)
     plus = [own, *(seed for member, seed in seeds.items() if party < member)]
     minus = [seed for member, seed in seeds.items() if party > member]
-    return add_masks(words, modulus, plus, minus, suite)
+    counted = np.concatenate([words, np.ones(CHECK_WORDS, np.int64)])
+    return add_masks(counted, modulus, plus, minus, suite)
 
 
 def pair_masks(

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from protocols.errors import LocalProtocolError, RemoteProtocolError
-from protocols.secure_aggregation.contribution import chunks_digest, contribution_digest
+from protocols.secure_aggregation.contribution import (
+    CHECK_WORDS,
+    chunks_digest,
+    contribution_digest,
+)
 from protocols.secure_aggregation.epoch import EpochTerms, roster_digest, sharers_digest
 from protocols.secure_aggregation.key_setup import read_advertisement
 from protocols.secure_aggregation.messages import (
@@ -207,7 +211,7 @@ class SumCollection(_Collector):
     enrolled: Enrolled = field(kw_only=True)
     number: int = field(kw_only=True)
     length: int = field(kw_only=True)
-    """Words in a contribution."""
+    """Words a party contributes, without the check words of masked methods."""
     new_adder: Callable[[], CipherAdder] = field(kw_only=True)
     _adding: dict[_Start, _Adding] = field(default_factory=dict, init=False)
     _list: ContributorList | None = field(default=None, init=False)
@@ -229,7 +233,8 @@ class SumCollection(_Collector):
                 raise WrongContribution("the ciphertexts are not those the note is about")
             start = (found.opened, found.model)
             adding = self._adding.get(start) or self._start()
-            adding.adder.check(chunks, length=self.length)
+            masked_words = CHECK_WORDS if self.terms.masked else 0
+            adding.adder.check(chunks, length=self.length + masked_words)
             adding.adder.add(chunks)
             adding.notes[party] = contribution_digest(signed, self.suite)
             self._adding[start] = adding

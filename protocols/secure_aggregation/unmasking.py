@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from protocols.errors import DecodeError, LocalProtocolError
 from protocols.secure_aggregation.consistency import check_members, check_signatures
-from protocols.secure_aggregation.contribution import chunks_digest, pair_masks
+from protocols.secure_aggregation.contribution import CHECK_WORDS, chunks_digest, pair_masks
 from protocols.secure_aggregation.epoch import (
     BoundLists,
     EpochKeys,
@@ -160,25 +160,32 @@ def open_sum(
     if chunks_digest(opening.chunks, suite) != contributors.total:
         raise WrongTotal("the added ciphertexts are not those the contributors signed for")
     count = len(contributors.contributors)
+    wrong: tuple[tuple[str, str], ...] = ()
     if terms.masked:
         secrets, wrong = _reconstruct(terms, roster, shares, opening, suite)
         plus, minus = _remaining_masks(terms, roster, contributors, secrets, suite)
-    words = cipher.decrypt(opening.chunks, contributions=count, length=length)
-    if terms.masked:
-        words = remove_masks(words, cipher.modulus, plus, minus, suite)
-        words = centred(words, cipher.modulus)
+        masked = cipher.decrypt(opening.chunks, contributions=count, length=length + CHECK_WORDS)
+        words = remove_masks(masked, cipher.modulus, plus, minus, suite)
+        words = _counted(centred(words, cipher.modulus), count)
+    else:
+        words = cipher.decrypt(opening.chunks, contributions=count, length=length)
     largest = count * ((1 << (cipher.value_bits(len(terms.parties)) - 1)) - 1)
-    if (
-        len(words) != length
-        or not -largest <= words.min(initial=0) <= words.max(initial=0) <= largest
-    ):
+    if not -largest <= words.min(initial=0) <= words.max(initial=0) <= largest:
         raise WrongTotal(
             f"the sum is out of range for {count} contributions: one of them was, or the "
             "coordinator added something else"
         )
-    return OpenedSum(
-        contributors.number, contributors.contributors, words, wrong if terms.masked else ()
-    )
+    return OpenedSum(contributors.number, contributors.contributors, words, wrong)
+
+
+def _counted(words: Words, count: int) -> Words:
+    """Return the sum without its check words, which count the contributions."""
+    if not (words[-CHECK_WORDS:] == count).all():
+        raise WrongTotal(
+            f"the sum is not that of the {count} contributors: masks are left in it, so the "
+            "coordinator added something else, or one of them masked wrongly"
+        )
+    return words[:-CHECK_WORDS]
 
 
 def _reconstruct(

@@ -7,7 +7,6 @@ the clear are made where the scenario allows them, and the coordinator's log say
 from __future__ import annotations
 
 import csv
-import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ from simulations.evidence import (
     write_json,
 )
 from simulations.horizontal.clear import InTheClear
-from simulations.horizontal.report.learned import what_each_learned
+from simulations.horizontal.report.learned import what_each_learned, who_reads_what
 from simulations.horizontal.report.model import (
     ContributorReport,
     Exchanged,
@@ -72,6 +71,11 @@ class _Coordinated:
         finally:
             coordinator.close()
 
+    @property
+    def groups(self) -> set[tuple[str, ...]]:
+        """Return every group of contributors whose sum was opened."""
+        return {one.contributors for one in self.sums if one.status == "opened"}
+
     def absent(self, spec: HorizontalSpec) -> dict[int, frozenset[str]]:
         """Return who was not in each opened sum, by training round; 0 is the statistics."""
         opened = [one for one in self.sums if one.status == "opened"]
@@ -87,6 +91,8 @@ def collect(
     setting: Setting,
     workspace: Workspace,
     record: JobRecord[HorizontalSpec],
+    *,
+    peak_memory: int | None,
 ) -> HorizontalReport:
     """Write report, metrics, scores, wire, bundles and trust file; return the report."""
     spec, suite = record.spec, get_suite(scenario.suite)
@@ -154,14 +160,14 @@ def collect(
             model_parameters=parameters,
             splits=len(splits),
             private=spec.privacy is not None,
-            contributors_changed=len({o.contributors for o in known.sums if o.status == "opened"})
-            > 1,
+            contributors_changed=len(known.groups) > 1,
+            fewest_contributors=min(map(len, known.groups)),
         ),
         precision=_precision(spec, outputs, clear),
         privacy=_privacy(workspace, spec),
         wire=_wire(known),
         wall_s=sum(one.wall_ms for one in known.sums) / 1000,
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_memory_bytes=peak_memory,
     )
     overall(run)  # a run whose numbers cannot be told ends here, before anything is written
     write_json(workspace.root / "metrics.json", metrics_json(run))
@@ -235,13 +241,13 @@ def _sum(spec: HorizontalSpec, one: SumRecord) -> SumReport:
 
 
 def _review(spec: HorizontalSpec) -> tuple[Told, ...]:
-    line = reads_what(
+    reading = reads_what(
         spec.aggregation.method,
         parties=len(spec.parties),
         threshold=spec.aggregation.threshold,
         floor=spec.floor,
-    ).text
-    return (Told(english=line, chinese=line),)
+    )
+    return (who_reads_what(reading),)
 
 
 def _precision(

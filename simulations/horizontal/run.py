@@ -20,6 +20,7 @@ from simulations.federation import Engine, Federation, SimulationFailed
 from simulations.horizontal import collect, sample, scenario
 from simulations.horizontal.faults import OneAwayEachRound
 from simulations.horizontal.job import horizontal_spec
+from simulations.horizontal.memory import watched
 from simulations.horizontal.report.model import HorizontalReport
 from simulations.horizontal.sample import Setting
 from simulations.horizontal.scenario import HorizontalScenario
@@ -81,12 +82,16 @@ class HorizontalSimulation:
         record = federation.latest_horizontal()
         if resume:
             self._check_unchanged(setting, record.spec)
+        peak_memory = None
         if record.status not in ("closed", "refused"):
-            federation.drive(record, run_engine, at_step=at_step or self._faults(setting))
-            record = federation.latest_horizontal()
+            with watched() as peak:
+                federation.drive(record, run_engine, at_step=at_step or self._faults(setting))
+            record, peak_memory = federation.latest_horizontal(), peak.bytes
         if record.status != "closed":
             raise federation.failure(record, f"{self.command} --resume")
-        return collect.collect(self.scenario, setting, self.workspace, record)
+        return collect.collect(
+            self.scenario, setting, self.workspace, record, peak_memory=peak_memory
+        )
 
     def _federation(self, setting: Setting) -> Federation:
         parties = tuple(retailer.id for retailer in setting.retailers)

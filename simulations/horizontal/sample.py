@@ -126,7 +126,7 @@ def _written(scenario: HorizontalScenario, folder: Path, suite: Suite) -> Purcha
             seed=scenario.seed,
             suite=suite,
             parties=table.parties,
-            split=table.split,
+            split="random" if table.split == "random" else "country",
             horizon_days=table.horizon_days,
         )
     except SplitError as error:

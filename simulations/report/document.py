@@ -49,6 +49,8 @@ PRIMITIVE_USES = {
     "AES-128-ECB": "robust_hash",
     "P-256": "points",
     "Paillier": "homomorphic",
+    "BFV": "homomorphic",
+    "CKKS": "homomorphic",
     OS_RANDOM: "entropy",
     "TLS": "transport",
     "X.509": "transport",

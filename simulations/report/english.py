@@ -150,13 +150,16 @@ ENGLISH: Strings = {
     "gate_G02": "Legal basis",
     "gate_G03": "Purpose",
     "gate_G10": "Minimum cohort",
+    "gate_G11": "Privacy budget",
     "gate_G15": "Sector rules",
     "gate_G16": "Retention",
     "gate_G17": "The model's protections",
     "gate_G22": "Four eyes",
     "gate_asks_G02": "Does every organisation name a legal basis of its own jurisdiction?",
     "gate_asks_G03": "Do the people's notices and the use of results cover this purpose?",
-    "gate_asks_G10": "Are enough customers shared for their list to be opened?",
+    "gate_asks_G10": "Is what is opened of enough shared customers, or of enough organisations?",
+    "gate_asks_G11": "Does what a dataset tells each recipient about one customer stay within "
+    "its budget?",
     "gate_asks_G15": "Does banking law ask a question that only people can answer: a credit "
     "reporting licence, a filing beforehand, an automated decision?",
     "gate_asks_G16": "Is it agreed when everything left over is deleted?",

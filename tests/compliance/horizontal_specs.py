@@ -51,13 +51,17 @@ def horizontal(
     *,
     parties: int = 5,
     party: dict[str, Any] | None = None,
+    last: dict[str, Any] | None = None,
     aggregation: dict[str, Any] | None = None,
     **changes: Any,
 ) -> HorizontalSpec:
     """A churn job for marketing on real data of five retailers, with ``changes``.
 
-    ``party`` changes every party's terms, ``aggregation`` the way updates are added.
+    ``party`` changes every party's terms, ``last`` the last one's besides, ``aggregation`` the way
+    updates are added.
     """
+    terms = [shop(name, **(party or {})) for name in NAMES[:parties]]
+    terms[-1] = msgspec.structs.replace(terms[-1], **(last or {}))
     return HorizontalSpec(
         **{
             "job_id": "churn-1",
@@ -73,7 +77,7 @@ def horizontal(
             "proposed_by": "staff-p1",
             "created_at": "2026-11-21T08:00:00Z",
             "expires_at": "2026-12-21T08:00:00Z",
-            "parties": tuple(shop(name, **(party or {})) for name in NAMES[:parties]),
+            "parties": tuple(terms),
             "label": ChurnLabel(name="left", meaning="buys nothing for 30 days"),
             "purchases": PurchaseTerms(
                 rules="purchases/1",
@@ -107,12 +111,12 @@ def horizontal(
     )
 
 
-def pair(**changes: Any) -> HorizontalSpec:
+def pair(method: str = "masked_he", **changes: Any) -> HorizontalSpec:
     """Two parties, whose sums of two are protected by noise alone."""
     return horizontal(
         parties=2,
         party={"minimum_contributors": 2},
-        aggregation={"minimum_contributors": 2, "threshold": 2},
+        aggregation={"method": method, "minimum_contributors": 2, "threshold": 2},
         **{"privacy": PRIVACY, **changes},
     )
 
@@ -123,11 +127,11 @@ def made_up(**changes: Any) -> HorizontalSpec:
     return horizontal(**{"output_use": "research_only", **changes})
 
 
-def shop_facts(name: str = "east", **changes: Any) -> Facts:
+def shop_facts(party: str = "east", **changes: Any) -> Facts:
     """What a retailer's own records say of its dataset."""
     dataset = {
-        "party_id": name,
-        "name": f"{name}_purchases",
+        "party_id": party,
+        "name": f"{party}_purchases",
         "allowed_purposes": ("churn",),
         "label_purpose": "churn",
     }

@@ -173,6 +173,7 @@ def test_a_task_that_is_killed_is_answered_for_at_once(
     assert max(answer["after"] for answer in told) < 30
 
 
+@pytest.mark.slow
 def test_a_killed_supernode_comes_back(deployment: Deployment) -> None:
     first = homes(deployment)[0]
     path = order(deployment, "asleep.json", query="sleep", how={"seconds": 3})
@@ -190,6 +191,7 @@ def test_a_killed_supernode_comes_back(deployment: Deployment) -> None:
     assert len(answers(deployment, "and-again.json")) == PARTIES
 
 
+@pytest.mark.slow
 def test_a_killed_node_leaves_no_process_and_can_be_started_again(deployment: Deployment) -> None:
     last = homes(deployment)[-1]
     processes = deployment.node_processes(last)

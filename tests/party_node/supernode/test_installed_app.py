@@ -165,7 +165,7 @@ def test_the_status_says_why_the_coordinator_was_not_reached(
         if certificate:
             return httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
         request = httpx.Request("POST", "https://127.0.0.1/v1/fleet/activate-node")
-        text = f'{{"code": {int(code or 0)}, "message": "no", "public_details": null}}'
+        text = f'{{"code": {int(code or 0)}, "detail": "no", "extra": null}}'
         return httpx.HTTPStatusError(
             "no", request=request, response=httpx.Response(500, text=text, request=request)
         )

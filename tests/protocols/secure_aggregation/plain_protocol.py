@@ -227,10 +227,10 @@ class PlainRun:
             )
 
         contributors = [party for party in sharers if party.contributes]
-        added = [0] * len(everybody[0].words)
+        added = [0] * (len(everybody[0].words) + 4)
         notes = []
         for party in contributors:
-            words = list(party.words)
+            words = [*party.words, 1, 1, 1, 1]
             for i, word in enumerate(expansion(self._own_mask(party), len(words))):
                 words[i] += word
             for other in sharers:
@@ -335,7 +335,9 @@ class PlainRun:
                     expansion(self._pair_of(party.name, other.name, secret), len(added))
                 ):
                     added[i] -= sign * word
-        return [(word + R // 2) % R - R // 2 for word in added]
+        *words, a, b, c, d = [(word + R // 2) % R - R // 2 for word in added]
+        assert {a, b, c, d} == {len(contributors)}
+        return words
 
     def _signature(self, party: PlainParty) -> bytes:
         """Return the signature at the end of the party's advertisement."""
