@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from protocols.secure_aggregation.reading import tolerated
 from protocols.session.horizontal_spec import MINIMUM_CONTRIBUTORS, HorizontalSpec
 from protocols.session.horizontal_terms import MASKED, AggregationMethod
 
@@ -46,16 +47,14 @@ def fewest_in_a_sum(spec: HorizontalSpec) -> int:
 def colluders_needed(spec: HorizontalSpec) -> int:
     """Return how many parties a coordinator needs to read one other party's contribution.
 
-    Without masks one is enough: it holds the key. With masks there are two ways. The coordinator
-    has one sum's list signed in two versions, which takes two sets of signatures although an
-    honest party gives one (Bonawitz et al. 2017, §6.2): ``2 need - n`` parties. Or it says that a
-    sum was lost and has it done again without one party and all the colluding ones: the two lists
-    must differ in the floor, so the floor less one. All contributors but one are never fewer.
+    Without masks one is enough: it holds the key.
     """
     if spec.aggregation.method not in MASKED:
         return 1
-    need = fewest_in_a_sum(spec)
-    return min(2 * need - len(spec.parties), spec.floor - 1)
+    safe = tolerated(
+        parties=len(spec.parties), threshold=spec.aggregation.threshold, floor=spec.floor
+    )
+    return safe + 1
 
 
 def _coordinator(method: AggregationMethod) -> Line:
@@ -128,12 +127,10 @@ def _with_coordinator(spec: HorizontalSpec) -> Line:
         )
     return Line(
         "collusion",
-        f"A coordinator that colludes with {needed} parties can read another's single "
-        f"contribution; with fewer it reads no more than those parties do, as long as the "
-        f"threshold of {spec.aggregation.threshold} and the floor of {spec.floor} are kept.",
-        f"协调方与 {needed} 方合谋，可读到另一方的单份数据；合谋方更少时，只要保持门限 "
-        f"{spec.aggregation.threshold} 和最少份数 {spec.floor}，它读到的不会多于这些合谋方"
-        "自己所能读到的。",
+        f"A coordinator that colludes with {needed} of the {len(spec.parties)} parties can read "
+        "another's single contribution; with fewer it reads no more than those parties do.",
+        f"协调方与 {len(spec.parties)} 方中的 {needed} 方合谋，可读到另一方的单份数据；合谋方"
+        "更少时，它读到的不会多于这些合谋方自己所能读到的。",
     )
 
 
@@ -150,15 +147,31 @@ def _key_maker(spec: HorizontalSpec) -> Line:
 
 
 def _not_protected(spec: HorizontalSpec) -> tuple[Line, ...]:
-    least, bound = fewest_in_a_sum(spec), spec.aggregation.update_bound
+    least = fewest_in_a_sum(spec)
+    masked = spec.aggregation.method in MASKED
     return (
         Line(
             "not_protected",
-            f"A party can contribute made-up values, up to {bound} in each coordinate and with "
-            "any customer count up to the total of all, and so bend the model. Nobody sees single "
-            "contributions, so nobody can tell.",
-            f"任何一方都可以提交虚构的数值（每个坐标不超过 {bound}，客户数不超过各方合计），"
-            "从而使模型偏移。单份数据无人可见，因此无人能够察觉。",
+            "A party can contribute made-up values and customer counts, and so bend the model. "
+            "Nobody sees single contributions; only a sum beyond what the bound of "
+            f"{spec.aggregation.update_bound} allows all of them together is refused.",
+            "任何一方都可以提交虚构的数值和客户数，从而使模型偏移。单份数据无人可见；只有总和超出"
+            f"各方界限（每方 {spec.aggregation.update_bound}）合计所允许的范围时才会被拒绝。",
+        ),
+        Line(
+            "not_protected",
+            "The coordinator can add numbers of its own to a sum unnoticed, and so bend the model. "
+            + (
+                "Leaving out, repeating or exchanging a contribution is noticed."
+                if masked
+                else "Nor does anything show that a sum holds the contributions it is said to."
+            ),
+            "协调方可以在总和中加入自己的数值而不被察觉，从而使模型偏移。"
+            + (
+                "遗漏、重复或替换某份数据则会被发现。"
+                if masked
+                else "也没有任何办法证明总和确由所称的各份数据组成。"
+            ),
         ),
         Line(
             "not_protected",

@@ -276,7 +276,10 @@ def accept_start(
     if job.spec.to_bytes() != spec_bytes:
         raise JobRefused("this is not the spec that was approved here")
     statement = job.approval(node)
-    verify_approvals(spec, joint_message(statement), approvals, node.pinned_keys(), node.keys.suite)
+    if not _verified_before(node, spec.job_id, approvals):
+        verify_approvals(
+            spec, joint_message(statement), approvals, node.pinned_keys(), node.keys.suite
+        )
     if phase == "close":
         if attempt != job.attempt:
             raise JobRefused(f"attempt {attempt} is not the one to close")
@@ -323,6 +326,15 @@ def accept_start(
                 joint=(statement, approvals),
             )
     return job
+
+
+def _verified_before(node: Node, job_id: str, approvals: Mapping[str, bytes]) -> bool:
+    """Whether these very approvals were verified here when the job began to run."""
+    with node.engine.connect() as connection:
+        kept = connection.execute(
+            select(jobs.c.approvals).filter_by(job_id=job_id)
+        ).scalar_one_or_none()
+    return bool(approvals) and kept == encode_approvals(approvals)
 
 
 def set_status(connection: Connection, job_id: str, status: str) -> None:

@@ -216,8 +216,6 @@ def unmask(context: StepContext) -> dict[str, Any]:
     signed = decode(context.letter("signed"), SignedList)
     contributors = decode(signed.body, ContributorList)
     bound = epoch.bound_lists.bind(contributors, context.suite)
-    with transaction(context.node.engine) as connection:
-        context.state.put(connection, "bound-lists", bound.to_bytes())
     revelation = reveal(
         epoch.terms,
         epoch.roster,
@@ -232,6 +230,8 @@ def unmask(context: StepContext) -> dict[str, Any]:
         seed=context.state.seed(f"revelation/{contributors.number}"),
     )
     with transaction(context.node.engine) as connection:
+        # Kept before the shares leave, and only once the list's signatures were found right.
+        context.state.put(connection, "bound-lists", bound.to_bytes())
         details = details_of(context, contributors)
         del details["sum_digest"]
         context.event(

@@ -40,6 +40,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 _STABLE_S = 60.0
 _GRACE_S = 12.0  # Flower ends by force 5 s after it began to end
 _TICK_S = 0.2
+_CLOCK = ", as it does when the coordinator refuses its signature of the time: compare the clocks"
 
 
 class Supervisor:
@@ -106,7 +107,8 @@ class Supervisor:
             refused_since = None
             if self._clock() - started > _STABLE_S:
                 wait = _FIRST_WAIT_S
-            self._say(f"the {name} ended with status {status}; starting again in {wait:.0f} s")
+            why = _CLOCK if (name, status) == ("SuperNode", 0) else ""
+            self._say(f"the {name} ended with status {status}{why}; again in {wait:.0f} s")
             self._ending.wait(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)
 

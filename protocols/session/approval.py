@@ -12,7 +12,7 @@ import msgspec
 
 from protocols.errors import DecodeError, VerifyError
 from protocols.session.agreed_job import AgreedJob
-from protocols.suite import InvalidSignature, Suite, canonical
+from protocols.suite import Suite, canonical
 
 
 def verify_approvals(
@@ -33,10 +33,10 @@ def verify_approvals(
         key = pinned.get(party.party_id)
         if key is None or key.hex() != party.public_key:
             raise VerifyError("the spec's key is not the one pinned here", party=party.party_id)
-        try:
-            suite.verify(key, statement, approvals[party.party_id])
-        except InvalidSignature:
-            raise VerifyError("the approval's signature is wrong", party=party.party_id) from None
+    ids = [party.party_id for party in spec.participants]
+    wrong = suite.verify_each([(pinned[party], statement, approvals[party]) for party in ids])
+    if wrong:
+        raise VerifyError("the approval's signature is wrong", party=ids[wrong[0]])
 
 
 def encode_approvals(approvals: Mapping[str, bytes]) -> bytes:

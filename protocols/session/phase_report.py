@@ -12,7 +12,7 @@ import msgspec
 
 from protocols.errors import DecodeError, VerifyError
 from protocols.session.job_spec import JobSpec
-from protocols.suite import InvalidSignature, Suite, canonical
+from protocols.suite import Suite, canonical
 
 HorizontalStep: TypeAlias = Literal[
     "advertise", "share", "contribute", "consist", "unmask", "finish"
@@ -90,10 +90,8 @@ def open_report(
     key = public_keys.get(report.sender)
     if key is None:
         raise VerifyError("a report from a stranger")
-    try:
-        suite.verify(key, signed_bytes(signed.body), signed.signature)
-    except InvalidSignature:
-        raise VerifyError("a report with a wrong signature", party=report.sender) from None
+    if suite.verify_each([(key, signed_bytes(signed.body), signed.signature)]):
+        raise VerifyError("a report with a wrong signature", party=report.sender)
     expected = (spec_digest.hex(), attempt, phase, payload_digest(signed.payload, suite))
     if (report.spec_digest, report.attempt, report.phase, report.payload_digest) != expected:
         raise VerifyError("a report of another job, attempt or phase", party=report.sender)

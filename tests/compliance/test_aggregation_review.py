@@ -18,20 +18,21 @@ def lines(spec: HorizontalSpec, about: str) -> str:
     return " ".join(line.english for line in review_lines(spec) if line.about == about)
 
 
-def by_trying(parties: int, need: int, floor: int) -> int:
+def by_trying(parties: int, threshold: int, floor: int) -> int:
     """Fewest colluding parties for which one of the known ways to one contribution is open.
 
     Signatures are counted one by one: an honest party signs one of two lists, a colluding one both.
     """
+    need = max(threshold, floor)
     for colluding in range(1, parties):
         honest = parties - colluding
         two_lists = any(
             colluding + first >= need and colluding + honest - first >= need
             for first in range(honest + 1)
         )
-        done_again = colluding + 1 >= floor
         all_but_one = colluding + 1 >= need
-        if two_lists or done_again or all_but_one:
+        own_shares = colluding >= threshold
+        if two_lists or all_but_one or own_shares:
             return colluding
     return parties
 
@@ -65,20 +66,19 @@ def test_without_masks_one_party_must_be_said_to_be_enough(method: str) -> None:
 @pytest.mark.parametrize("method", ["masked_he", "masks"])
 def test_with_masks_the_number_that_must_collude_must_be_said(method: str) -> None:
     spec = horizontal(aggregation={"method": method})
-    assert "colludes with 2 parties can read" in lines(spec, "collusion")
-    assert "threshold of 4 and the floor of 3" in lines(spec, "collusion")
+    assert "colludes with 3 of the 5 parties can read" in lines(spec, "collusion")
     assert "at least 4 contributions" in lines(spec, "reads")
     stricter = horizontal(aggregation={"method": method, "threshold": 5, "minimum_contributors": 5})
-    assert "colludes with 4 parties can read" in lines(stricter, "collusion")
+    assert "colludes with 4 of the 5 parties can read" in lines(stricter, "collusion")
 
 
 def test_the_number_must_be_the_fewest_of_all_known_ways() -> None:
     seen = set()
     for threshold, floor in product((4, 5), (3, 4, 5)):
         spec = horizontal(aggregation={"threshold": threshold, "minimum_contributors": floor})
-        assert colluders_needed(spec) == by_trying(5, fewest_in_a_sum(spec), floor)
+        assert colluders_needed(spec) == by_trying(5, threshold, floor)
         seen.add(colluders_needed(spec))
-    assert seen == {2, 3, 4}
+    assert seen == {3, 4}
 
 
 def test_two_parties_must_be_told_that_noise_alone_protects_them() -> None:
@@ -97,5 +97,9 @@ def test_what_each_party_spends_must_be_said() -> None:
 
 def test_what_is_not_protected_must_be_said() -> None:
     said = lines(horizontal(aggregation={"update_bound": "0.5"}), "not_protected")
-    assert "made-up values, up to 0.5 in each coordinate" in said
+    assert "what the bound of 0.5 allows all of them together" in said
+    assert "repeating or exchanging a contribution is noticed" in said
+    unmasked = lines(horizontal(aggregation={"method": "ckks"}), "not_protected")
+    assert "is noticed" not in unmasked
+    assert "Nor does anything show that a sum holds" in unmasked
     assert "leave parties out of a sum, down to 4" in said

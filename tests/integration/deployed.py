@@ -109,7 +109,9 @@ class Deployment:
                     (home / "meeting").symlink_to(workspace.meeting.resolve())
                 self.add_node(home.resolve())
             self.wait_online(parties)
-            self.run(job, 300)
+            status = self.run(job, 300)
+            if not status.completed:
+                raise RuntimeError(f"the run {status.sub_status}: {status.details}")
 
         return run_engine
 

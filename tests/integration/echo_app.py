@@ -69,25 +69,28 @@ def _array(data: bytes) -> Array:
 
 @server.main()
 def main(grid: Grid, context: Context) -> None:
-    """Do what the file says: ``query``, ``nodes``, ``rounds``, ``chunks``, ``chunk_bytes``."""
+    """Do what the file says: for each of its ``steps`` ask all ``nodes`` once.
+
+    A step has ``query``, ``chunks``, ``chunk_bytes``, ``how`` and ``patience`` in seconds.
+    """
     quick_grid.quicken()
     path = Path(str(context.run_config["job-id"]))
     order = json.loads(path.read_text())
     rounds = []
     nodes = _nodes(grid, order["nodes"])
-    for number in range(order["rounds"]):
-        data = [os.urandom(order["chunk_bytes"]) for _ in range(order["chunks"])]
+    for number, step in enumerate(order["steps"]):
+        data = [os.urandom(step["chunk_bytes"]) for _ in range(step["chunks"])]
         started = time.monotonic()
         sent = [
             Message(
                 RecordDict(
                     {
                         "arrays": ArrayRecord({f"{i:04}": _array(d) for i, d in enumerate(data)}),
-                        "how": ConfigRecord(order.get("how", {})),
+                        "how": ConfigRecord(step["how"]),
                     }
                 ),
                 dst_node_id=node,
-                message_type=f"query.{order['query']}",
+                message_type=f"query.{step['query']}",
                 ttl=300.0,
             )
             for node in nodes
@@ -95,7 +98,7 @@ def main(grid: Grid, context: Context) -> None:
         waiting = set(grid.push_messages(sent))
         (path.parent / f"{path.name}.sent").write_text(str(number))
         answers = []
-        while waiting and time.monotonic() < started + order.get("patience", 90):
+        while waiting and time.monotonic() < started + step["patience"]:
             for reply in grid.pull_messages(waiting):
                 waiting.discard(reply.metadata.reply_to_message_id)
                 answers.append(_told(reply, data) | {"after": time.monotonic() - started})
