@@ -13,10 +13,12 @@ _ROOMS = {
     "simulate": (
         "simulations.cli",
         "simulate",
-        "Run a bank and its partners on this machine: who is shared, what joining is worth.",
+        "Run a whole federation on this machine: who learns what, what joining is worth.",
     ),
     "score": ("simulations.scoring.cli", "score", "Score new customers with a run's model."),
     "attack": ("simulations.attacks.cli", "app", "Measure what each party could infer."),
+    "coordinator": ("coordinator.superlink.cli", "app", "Serve the parties of a federation."),
+    "node": ("party_node.supernode.cli", "app", "Serve a coordinator as a party's node."),
     "psi": ("party_node.psi.cli", "app", "Find the customers two organisations share."),
     "audit": ("audit.cli", "app", "Read and check audit logs. Works offline."),
     "doctor": ("party_node.doctor", "doctor", "Try what this machine can do; compile for later."),

@@ -26,7 +26,7 @@ from audit.detail_kinds import DETAIL_KINDS, is_code, is_digest, is_label
 from protocols.suite import Suite
 
 MAX_ENTRY_BYTES = 65_535
-MAX_JOINT_PARTIES = 16
+MAX_JOINT_PARTIES = 100
 SALT_BYTES = 32
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]

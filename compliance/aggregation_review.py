@@ -26,11 +26,14 @@ class Line:
 
 
 def review_lines(spec: HorizontalSpec) -> tuple[Line, ...]:
-    """Return what ``spec``'s aggregation protects, from whom, and what it does not."""
+    """Return what ``spec``'s aggregation protects, from whom, and what it does not.
+
+    The first line is the one to read where there is room for one; the last is about privacy.
+    """
     return (
+        _with_coordinator(spec),
         _coordinator(spec.aggregation.method),
         *_parties(spec),
-        _with_coordinator(spec),
         _key_maker(spec),
         *_not_protected(spec),
         _privacy(spec),

@@ -59,12 +59,12 @@ def facts_of(
 def facts_at_proposal(node: Node, connection: Connection, spec: Spec) -> Facts:
     """Return the facts by which ``spec`` is judged before anything of it is known."""
     if isinstance(spec, HorizontalSpec) and spec.privacy is not None:
-        ledger = PrivacyLedger.of(spec, node.party_id, 1, _no_event)
+        ledger = PrivacyLedger.of(spec, node.party_id, 1, no_event)
         return facts_of(node, spec, privacy=ledger.facts(connection))
     return facts_of(node, spec)
 
 
-def _no_event(
+def no_event(
     connection: Connection,
     type_: str,
     *,

@@ -163,7 +163,7 @@ def propose(node: Node, spec: Spec) -> tuple[Decision, ...]:
                 "output_use": spec.output_use,
                 "expires_at": spec.expires_at,
                 "parties": [p.party_id for p in spec.participants],
-                "outputs": [o.name for o in spec.outputs],
+                "outputs": sorted({o.name for o in spec.outputs}),
                 "recipients": sorted({o.recipient for o in spec.outputs}),
             },
             counts={"parties": len(spec.participants), "floor": spec.floor},

@@ -160,8 +160,8 @@ class PrivacyLedger:
         """
         own = self._own(connection)
         others = self._others(connection)
-        is_known = planned is not None or bool(own.reserved)
-        plan = own.counted if planned is None else _steps(planned) | own.spent
+        is_known = planned is not None or bool(own.now.reserved)
+        plan = own.now.counted if planned is None else _steps(planned) | own.now.spent
         before = {name: others[name] + own.earlier for name in self.recipients}
         recipient, after = self._worst({name: before[name] + plan for name in self.recipients})
         return PrivacyFacts(
@@ -175,9 +175,10 @@ class PrivacyLedger:
         """Return how the job stands: what it has released so far, and what is left."""
         own = self._own(connection)
         others = self._others(connection)
-        released = own.earlier + own.spent
+        released = own.earlier + own.now.spent
         return self._balance(
-            {name: others[name] + own.earlier + own.counted for name in self.recipients}, released
+            {name: others[name] + own.earlier + own.now.counted for name in self.recipients},
+            released,
         )
 
     # -- the entries ---------------------------------------------------------------------------
@@ -194,7 +195,7 @@ class PrivacyLedger:
         own = self._own(connection)
         if own.is_superseded:
             raise LedgerError(f"attempt {self.attempt} of job {self.job_id} was abandoned")
-        if own.reserved and own.reserved != plan:
+        if own.now.reserved and own.now.reserved != plan:
             raise LedgerError(
                 f"another reservation stands for attempt {self.attempt} of job {self.job_id}"
             )
@@ -202,7 +203,7 @@ class PrivacyLedger:
         whole = own.earlier + plan
         totals = {name: others[name] + whole for name in self.recipients}
         balance = self._balance(totals, whole)
-        if own.reserved:
+        if own.now.reserved:
             return balance
         self._check(balance)
         for attempt in own.open_earlier:
@@ -238,25 +239,21 @@ class PrivacyLedger:
         """
         steps = _steps(released)
         own = self._own(connection)
-        if number in own.releases:
-            if own.releases[number] != steps:
+        if number in own.now.releases:
+            if own.now.releases[number] != steps:
                 raise LedgerError(
                     f"another release is entered as number {number} of attempt {self.attempt}",
                     "nothing may leave under a number that was used",
                 )
             return self.balance(connection)
-        if not own.reserved or own.is_settled:
-            state = "is settled" if own.is_settled else "reserved no privacy budget"
+        if not own.now.reserved or own.now.is_settled:
+            state = "is settled" if own.now.is_settled else "reserved no privacy budget"
             raise LedgerError(f"attempt {self.attempt} of job {self.job_id} {state}")
-        if not own.spent + steps <= own.reserved:
-            totals = {
-                name: steps_of + own.earlier + own.counted
-                for name, steps_of in self._others(connection).items()
-            }
+        if not own.now.spent + steps <= own.now.reserved:
             raise self._exhausted(
                 "more-than-was-reserved",
                 f"job {self.job_id} would release more of {self.dataset!r} than it reserved",
-                self._balance(totals, own.earlier + own.spent),
+                self.balance(connection),
                 number,
             )
         self._enter(connection, "spent", released, number=number)
@@ -273,7 +270,7 @@ class PrivacyLedger:
         reserved nothing, changes nothing.
         """
         own = self._own(connection)
-        if not own.reserved or own.is_settled:
+        if not own.now.reserved or own.now.is_settled:
             return
         self._enter(connection, "settled", ())
         balance = self.balance(connection)
@@ -433,19 +430,17 @@ class _Entries:
         return self.spent if self.is_settled else self.reserved | self.spent
 
 
-class _Own(_Entries):
-    """An attempt's entries, and those of the other attempts of its job."""
+class _Own:
+    """An attempt's entries, and what the other attempts of its job mean for it."""
 
     def __init__(self, attempt: int, entries: dict[int, _Entries]) -> None:
-        super().__init__()
-        if attempt in entries:
-            self.__dict__.update(entries[attempt].__dict__)
+        self.now = entries.get(attempt, _Entries())
         self.is_superseded = any(number > attempt for number in entries)
-        earlier = {number: held for number, held in entries.items() if number < attempt}
-        self.open_earlier = sorted(n for n, held in earlier.items() if not held.is_settled)
+        before = {number: held for number, held in entries.items() if number < attempt}
+        self.open_earlier = sorted(n for n, held in before.items() if not held.is_settled)
         self.earlier: _Steps = Counter()
-        for held in earlier.values():
-            # Reserving for this attempt settles it; until then nothing of this one leaves.
+        """What earlier attempts released; reserving for this one settles them."""
+        for held in before.values():
             self.earlier.update(held.spent)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from coordinator.coordinator import Coordinator, JobRecord
 
 _CHECKPOINT = "checkpoint"
+_CLOSE_TRIES = 2
+"""Who ended the job and does not answer is asked to close it once more."""
 
 
 @dataclass
@@ -52,6 +54,7 @@ class HorizontalDrive:
         store = OpeningStore(
             self.coordinator.home / "horizontal" / spec.job_id / str(self.record.attempt)
         )
+        self._recorder.catch_up(store)
         number = self._recorder.next_number()
         strategy = SecureAggregation(
             self._exchange,
@@ -62,9 +65,12 @@ class HorizontalDrive:
         )
         self._gather(polled)
         try:
-            if strategy.remaining:
-                strategy.start(polled, ArrayRecord(), num_rounds=strategy.remaining)
-            finished = self._finish(polled, strategy)
+            finished = store.checkpoints()
+            if finished is None:
+                if strategy.remaining:
+                    strategy.start(polled, ArrayRecord(), num_rounds=strategy.remaining)
+                finished = self._finish(polled, strategy)
+                store.keep_checkpoints(finished)
         except JobEnded as end:
             self._recorder.ended(end)
             if end.status == "refused":
@@ -86,12 +92,13 @@ class HorizontalDrive:
 
     def _finish(self, grid: Grid, strategy: SecureAggregation) -> dict[str, bytes]:
         """Hand out the last opening; return the signed log state of each party that has all."""
-        requests = strategy.final_requests(grid)
         checkpoints: dict[str, bytes] = {}
-        messages = self._exchange.messages("finish", requests)
-        for answer in self._exchange.answers("finish", grid.send_and_receive(messages)):
-            if not isinstance(answer, PartyLost) and usable(answer, refusal_ends=True):
-                checkpoints[answer.party] = answer.letters.get(_CHECKPOINT, b"")
+        for requests in strategy.final_requests(grid):
+            messages = self._exchange.messages("finish", requests)
+            for answer in self._exchange.answers("finish", grid.send_and_receive(messages)):
+                if not isinstance(answer, PartyLost) and usable(answer, refusal_ends=True):
+                    strategy.finished(answer)
+                    checkpoints[answer.party] = answer.letters.get(_CHECKPOINT, b"")
         if len(checkpoints) < self.record.spec.floor:
             raise JobEnded(
                 "failed",
@@ -103,11 +110,12 @@ class HorizontalDrive:
     def _close(self, grid: Grid, checkpoints: dict[str, bytes]) -> list[str]:
         """Hand every party the others' log states, and have it destroy what it kept."""
         letters = {f"{_CHECKPOINT}/{party}": note for party, note in checkpoints.items()}
-        requests = dict.fromkeys(self._exchange.node_of, Request(letters))
-        messages = self._exchange.messages("close", requests)
-        answers = self._exchange.answers("close", grid.send_and_receive(messages))
-        return [
-            answer.party
-            for answer in answers
-            if not isinstance(answer, PartyLost) and answer.status == "done"
-        ]
+        closed: set[str] = set()
+        for _ in range(_CLOSE_TRIES):
+            messages = self._exchange.to_every_node("close", grid, lambda _: Request(letters))
+            for answer in self._exchange.answers("close", grid.send_and_receive(messages)):
+                if not isinstance(answer, PartyLost) and answer.status == "done":
+                    closed.add(answer.party)
+            if set(checkpoints) <= closed:
+                break
+        return sorted(closed)

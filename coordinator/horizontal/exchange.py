@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
@@ -51,6 +52,8 @@ class Answer:
     letters: Mapping[str, bytes]
     chunks: tuple[bytes, ...]
     """The pieces of the party's contribution; its own signed note says what they are."""
+    report: SignedReport
+    """What it signed, for others to verify."""
 
 
 @dataclass
@@ -148,25 +151,34 @@ class Exchange:
             raise PartyLost(f"its process ended (Flower error {reply.error.code})", party=party)
         record = reply.content.config_records.get("report")
         try:
-            fields = [bytes(record[name]) for name in ("body", "payload", "signature")]  # type: ignore[index,arg-type]
-        except (TypeError, KeyError, ValueError):
+            fields = msgspec.convert(dict(record or {}), SignedReport)
+        except msgspec.ValidationError:
             raise PartyLost(f"an unreadable report in {step}", party=party) from None
         report, payload = open_report(
-            SignedReport(*fields),
+            fields,
             spec_digest=self.spec.digest(self.suite),
             attempt=self.attempt,
             phase=step,
             public_keys=self.public_keys,
             suite=self.suite,
         )
+        self._check_told(report.sender, payload)
         self.node_of = {p: n for p, n in self.node_of.items() if n != node}
         self.node_of[report.sender] = node
         letters = self._letters(reply, report.sender, payload)
         chunks = read_chunks(reply.content.array_records.get("chunks"))
         told = self.traffic.setdefault((report.sender, step), Traffic())
         told.sent_messages += 1
-        told.sent_bytes += sum(map(len, (*fields, *letters.values(), *chunks)))
-        return Answer(report.sender, report.status, payload, letters, chunks)
+        signed = (fields.body, fields.payload, fields.signature)
+        told.sent_bytes += sum(map(len, (*signed, *letters.values(), *chunks)))
+        return Answer(report.sender, report.status, payload, letters, chunks, fields)
+
+    def _check_told(self, party: str, payload: dict[str, Any]) -> None:
+        """Refuse a report that gives no texts as its reason, or blames a stranger."""
+        texts = [payload.get(name, "") for name in ("message", "hint", "party")]
+        known = {"", "coordinator", *(each.party_id for each in self.spec.parties)}
+        if not all(isinstance(text, str) for text in texts) or texts[-1] not in known:
+            raise PartyLost("a report whose reason is none", party=party)
 
     def _letters(self, reply: Message, party: str, payload: dict[str, Any]) -> dict[str, bytes]:
         record = dict(reply.content.config_records.get("outbox") or ConfigRecord())

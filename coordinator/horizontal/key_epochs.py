@@ -19,6 +19,7 @@ from protocols.errors import RemoteProtocolError
 from protocols.secure_aggregation import Enrolled, Enrolment, EpochTerms, TooFew, WrongBundle
 from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.suite import Suite
+from protocols.sum_ciphers import adder
 from protocols.wire import encode
 
 MAX_TRIES = 3
@@ -35,6 +36,11 @@ class KeyEpoch:
     """The homomorphic key, sealed for the members."""
     delivered: set[str] = field(default_factory=set)
     """Members that have opened their bundles."""
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """Members that verified the roster and shared what they had to: they can contribute."""
+        return tuple(party for party in self.enrolled.members if party in self.enrolled.sealed)
 
     def letters_for(self, party: str) -> dict[str, bytes]:
         """Return what ``party`` needs of the epoch before its first contribution."""
@@ -91,6 +97,7 @@ class KeyEpochs:
     ) -> KeyEpoch:
         enrolment = Enrolment(terms, self.exchange.public_keys, self._suite)
         place = {"epoch": _count(terms.epoch), "first": _count(terms.first)}
+        members: list[str] = []
 
         def request(party: str) -> Request:
             openings = openings_for(party)
@@ -100,11 +107,11 @@ class KeyEpochs:
         for answer in self.exchange.answers("advertise", grid.send_and_receive(messages)):
             if isinstance(answer, PartyLost) or not usable(answer, refusal_ends=True):
                 continue
-            enrolment.advertisement(answer.party, answer.letters.get("advertisement", b""))
-            self.opened[answer.party] = answer.payload.get("opened", 0)
+            if enrolment.advertisement(answer.party, answer.letters.get("advertisement", b"")):
+                self.told(answer)
+                members.append(answer.party)
         roster = enrolment.roster()
-        letters = {"roster": encode(roster)}
-        requests = dict.fromkeys(self.opened, Request(letters))
+        requests = dict.fromkeys(sorted(members), Request({"roster": encode(roster)}))
         public, sealed_key, makers = b"", b"", []
         messages = self.exchange.messages("share", requests)
         for answer in self.exchange.answers("share", grid.send_and_receive(messages)):
@@ -113,13 +120,34 @@ class KeyEpochs:
             taken = enrolment.bundles(answer.party, answer.letters.get("bundles", b""))
             if taken and "public" in answer.letters:
                 makers.append(answer.party)
-                public, sealed_key = answer.letters["public"], answer.letters["sum-key"]
-        enrolled = enrolment.close()
+                public = answer.letters["public"]
+                sealed_key = answer.letters.get("sum-key", b"")
         self.recorder.refused(terms.first, terms.epoch, enrolment.refused)
-        if makers not in ([], [enrolled.members[0]]):
-            raise WrongBundle("somebody else than the key maker sent a key", party=makers[-1])
+        enrolled = enrolment.close()
+        epoch = KeyEpoch(enrolled, public, sealed_key)
+        if len(epoch.ready) < terms.need:
+            raise TooFew(f"{len(epoch.ready)} parties verified the roster; {terms.need} are needed")
+        self._check_key(epoch, makers)
         self.recorder.epoch_begun(enrolled)
-        return KeyEpoch(enrolled, public, sealed_key)
+        return epoch
+
+    def told(self, answer: Answer) -> None:
+        """Note how many sums a party says it has opened."""
+        opened = answer.payload.get("opened")
+        if isinstance(opened, int) and opened >= 0:
+            self.opened[answer.party] = opened
+
+    def _check_key(self, epoch: KeyEpoch, makers: list[str]) -> None:
+        """Refuse a homomorphic key that is none, or is not from the key maker alone."""
+        method, key_maker = self._spec.aggregation.method, epoch.enrolled.members[0]
+        expected = [] if method == "masks" else [key_maker]
+        if makers != expected:
+            wrong = next((party for party in makers if party not in expected), key_maker)
+            raise WrongBundle("a key of somebody else than the key maker, or none", party=wrong)
+        try:
+            adder(epoch.public, method, self._suite)
+        except RemoteProtocolError as error:
+            raise WrongBundle(f"the key maker's key: {error.reason}", party=key_maker) from None
 
 
 def usable(answer: Answer, *, refusal_ends: bool = False) -> bool:

@@ -7,11 +7,16 @@ gets those it missed; a new run after a crash goes on behind the last one.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from protocols.secure_aggregation import Opening
 
 _NOTE = "note"
+_BOUND = "listed-"
+_CHECKPOINTS = "checkpoints"
 
 
 class OpeningStore:
@@ -44,6 +49,37 @@ class OpeningStore:
         """Return the added ciphertexts of a sum."""
         folder = self._folder / f"{number:06d}"
         return [path.read_bytes() for path in sorted(folder.iterdir()) if path.name != _NOTE]
+
+    def bind(self, opened: int, contributors: Sequence[str]) -> None:
+        """Keep whose contributions were first listed for the work after ``opened`` sums.
+
+        Whoever signed that list signs no other for the same work, also after a crash of ours.
+        """
+        if not self.bound(opened):
+            self._write(f"{_BOUND}{opened:06d}", msgspec.msgpack.encode(list(contributors)))
+
+    def bound(self, opened: int) -> tuple[str, ...]:
+        """Return whose contributions were listed for that work; empty where nobody's were yet."""
+        path = self._folder / f"{_BOUND}{opened:06d}"
+        if not path.exists():
+            return ()
+        return msgspec.msgpack.decode(path.read_bytes(), type=tuple[str, ...])
+
+    def keep_checkpoints(self, notes: Mapping[str, bytes]) -> None:
+        """Keep the parties' signed log states: the job has only to be closed."""
+        self._write(_CHECKPOINTS, msgspec.msgpack.encode(dict(notes)))
+
+    def checkpoints(self) -> dict[str, bytes] | None:
+        """Return what :meth:`keep_checkpoints` kept, None before."""
+        path = self._folder / _CHECKPOINTS
+        if not path.exists():
+            return None
+        return msgspec.msgpack.decode(path.read_bytes(), type=dict[str, bytes])
+
+    def _write(self, name: str, data: bytes) -> None:
+        staged = self._folder / f"{name}.writing"
+        staged.write_bytes(data)
+        staged.rename(self._folder / name)
 
     def forget(self) -> None:
         """Delete every opening: the job is over."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sqlalchemy import delete, func, insert, select, update
@@ -16,8 +16,15 @@ from audit.catalogue import DetailValue
 from audit.database import transaction
 from coordinator.horizontal.exchange import Traffic
 from coordinator.horizontal.job_ended import JobEnded
+from coordinator.horizontal.opening_store import OpeningStore
 from coordinator.store import horizontal_epochs, horizontal_sums, horizontal_traffic
-from protocols.secure_aggregation import ContributorList, Enrolled, Refusal, list_digest
+from protocols.secure_aggregation import (
+    ContributorList,
+    Enrolled,
+    Opening,
+    Refusal,
+    list_digest,
+)
 from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.session.phase_report import Phase
 
@@ -67,14 +74,19 @@ class Recorder:
 
     def next_epoch(self) -> int:
         """Return the first number no key epoch of this attempt has used; it is used from now on."""
+        used = self._epoch()
+        epoch = 0 if used is None else used + 1
         with transaction(self.coordinator.engine) as connection:
-            used = connection.execute(
-                select(horizontal_epochs.c.epoch).filter_by(**self._where)
-            ).scalar_one_or_none()
-            epoch = 0 if used is None else used + 1
             connection.execute(delete(horizontal_epochs).filter_by(**self._where))
             connection.execute(insert(horizontal_epochs).values(epoch=epoch, **self._where))
         return epoch
+
+    def _epoch(self) -> int | None:
+        """Return the last key epoch's number, None before the first."""
+        with self.coordinator.engine.connect() as connection:
+            return connection.execute(
+                select(horizontal_epochs.c.epoch).filter_by(**self._where)
+            ).scalar_one_or_none()
 
     def epoch_begun(self, enrolled: Enrolled) -> None:
         """Log a key epoch."""
@@ -157,6 +169,22 @@ class Recorder:
             | {"scheme": self.spec.aggregation.method, "sum_digest": contributors.total.hex()},
             counts | {"ciphertexts": pieces, "bytes": record.bytes, "duration_ms": record.wall_ms},
         )
+
+    def catch_up(self, store: OpeningStore) -> None:
+        """Record the sums whose opening was kept just before a crash, and not yet recorded."""
+        for record in self.sums():
+            if record.status != "started" or record.number not in store.numbers():
+                continue
+            chunks = store.chunks(record.number)
+            contributors = Opening.read(store.note(record.number), chunks).contributors
+            present = contributors.contributors
+            missing: dict[str, Absence] = {
+                party.party_id: "no_answer"
+                for party in self.spec.parties
+                if party.party_id not in present
+            }
+            opened = replace(record, status="opened", contributors=present, missing=missing)
+            self.sum_opened(opened, contributors, self._epoch() or 0, len(chunks))
 
     def sum_lost(self, record: SumRecord, epoch: int) -> None:
         """Record a sum that nobody can open."""

@@ -10,9 +10,11 @@ is the added ciphertext. A sum that cannot be opened is done again under the nex
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
+import msgspec
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
@@ -40,15 +42,31 @@ class _Tried:
     number: int
     name: str
     missing: dict[str, Absence] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    """Why a party gave no usable answer, in its own words or the coordinator's."""
     received: int = 0
     party_ms: dict[str, int] = field(default_factory=dict)
     lost: str = ""
 
-    def work_of(self, answer: Answer) -> None:
-        """Note how long a party says it worked."""
+    def is_of_use(self, answer: Answer | PartyLost) -> TypeGuard[Answer]:
+        """Return whether a party did its part, and note why not; raises :class:`JobEnded`."""
+        if isinstance(answer, PartyLost):
+            if answer.party:
+                self.said[answer.party] = answer.reason
+            return False
+        if not usable(answer):
+            self.said[answer.party] = answer.payload.get("message", answer.status)
+            return False
         worked = answer.payload.get("work_ms")
         if isinstance(worked, int):
             self.add_ms(answer.party, worked / 1000)
+        return True
+
+    def why_lost(self) -> str:
+        """Return why there is no sum: what was too few, who is missing, what one of them said."""
+        missing = ", ".join(sorted(self.missing)) or "nobody"
+        said = "".join(f"; {party}: {self.said[party]}" for party in sorted(self.said)[:1])
+        return f"{self.lost}; missing: {missing}{said}"
 
     def add_ms(self, party: str, seconds: float) -> None:
         """Add to the time noted for ``party``."""
@@ -70,6 +88,8 @@ class SecureAggregation(Strategy):
     _state: bytes = field(default=b"", init=False, repr=False)
     """What was learned so far, sealed by a member for those who were away."""
     _state_opened: int = field(default=-1, init=False)
+    _reports: dict[str, bytes] = field(default_factory=dict, init=False)
+    """With which parties ended, by letter."""
     _started: float = field(default=0.0, init=False)
 
     def summary(self) -> None:
@@ -95,7 +115,7 @@ class SecureAggregation(Strategy):
         """Return the added ciphertexts of a sum the parties can open; raises JobEnded."""
         del server_round
         for lost in range(MAX_LOST):
-            opening = self._try_sum(replies)
+            opening, tried = self._try_sum(replies)
             if opening is not None:
                 present = len(opening.contributors.contributors)
                 members = len(self._present_epoch.enrolled.members)
@@ -105,9 +125,9 @@ class SecureAggregation(Strategy):
                 replies = self._grid.send_and_receive(self._ask())
         raise JobEnded(
             "failed",
-            f"{sum_name(self._spec, self._opened)}: {MAX_LOST} sums were lost one after another; "
-            f"at least {self._spec.floor} parties must contribute and "
-            f"{self._present_epoch.enrolled.terms.need} help to open a sum",
+            f"{tried.name}: {MAX_LOST} sums were lost one after another, the last because of "
+            f"{tried.why_lost()}",
+            party=next(iter(tried.missing)) if len(tried.missing) == 1 else "",
             hint="bring the missing parties back, then go on",
         )
 
@@ -145,13 +165,17 @@ class SecureAggregation(Strategy):
     def _ask(self) -> list[Message]:
         terms = None if self._epoch is None else self._epoch.enrolled.terms
         if terms is None or self.number >= terms.first + terms.sums:
-            self._epoch = self.epochs.begin(self._grid, self.number, self._openings_for)
+            self._epoch = self.epochs.begin(self._grid, self.number, self._missed_before)
             self._state, self._state_opened = b"", -1
         self._started = time.monotonic()
         self.recorder.sum_started(self.number, sum_name(self._spec, self._opened))
-        members = self._present_epoch.enrolled.sharers
+        # The same work may be added again for the same contributors only (SPEC.md §3.4).
+        bound = self.store.bound(self._opened)
+        members = [m for m in self._present_epoch.ready if not bound or m in bound]
         behind = {member for member in members if self._is_behind(member)}
-        helper = next((member for member in members if member not in behind), "")
+        able = [member for member in members if member not in behind]
+        # Another one each time: one that is away or tells nonsense must not keep others out.
+        helper = able[self.number % len(able)] if able and behind else ""
         requests = {
             member: self.catching_up(
                 member,
@@ -159,7 +183,7 @@ class SecureAggregation(Strategy):
                     "number": self.number.to_bytes(4, "big"),
                     "opened": self._opened.to_bytes(4, "big"),
                 }
-                | ({"want-state": b""} if behind and member == helper else {}),
+                | ({"want-state": b""} if member == helper else {}),
             )
             for member in members
         }
@@ -167,34 +191,72 @@ class SecureAggregation(Strategy):
 
     def catching_up(self, party: str, letters: Mapping[str, bytes]) -> Request:
         """Return a request with what ``party`` lacks of the epoch and of the opened sums."""
-        openings = self._openings_for(party)
-        all_letters = {
-            **letters,
-            **self._present_epoch.letters_for(party),
-            **openings.letters,
-            **({"state": self._state} if self._state and self._is_behind(party) else {}),
-        }
-        return Request(all_letters, openings.chunks)
+        missed = self._missed_by(party)
+        keys = self._present_epoch.letters_for(party)
+        return Request({**letters, **keys, **missed.letters}, missed.chunks)
 
-    def final_requests(self, grid: Grid) -> dict[str, Request]:
-        """Return what each member needs to open the last sum, keys set up anew if there are none.
+    def final_requests(self, grid: Grid) -> Iterator[dict[str, Request]]:
+        """Yield what each party needs to end: first those that can open the last sum, then others.
 
-        After a crash between the last sum and the end nobody's keys are of this run.
+        Where somebody missed the last keys, or nobody has keys after a crash, keys are set up once
+        more, so that who came back is told what was learned. :meth:`finished` is to be given the
+        answers to the first before the second are asked for.
         """
         self._grid = grid
-        if self._epoch is None:
-            self._epoch = self.epochs.begin(grid, self.number, self._openings_for)
-        members = self._present_epoch.enrolled.sharers
-        return {member: self.catching_up(member, {}) for member in members}
+        requests = self._final()
+        if len(requests) < len(self._spec.parties):
+            try:
+                self._epoch = self.epochs.begin(grid, self.number, self._missed_before)
+            except JobEnded:
+                if not requests:
+                    raise
+            else:
+                self._state, self._state_opened = b"", -1
+                requests |= self._final()
+        behind = [party for party in self._present_epoch.ready if party not in requests]
+        helper = next((party for party in self._present_epoch.ready if party in requests), "")
+        if behind and helper:
+            asked = requests[helper]
+            requests[helper] = Request({**asked.letters, "want-state": b""}, asked.chunks)
+        yield requests
+        if behind and self._state:
+            yield {party: self.catching_up(party, self._reports) for party in behind}
 
-    def _openings_for(self, party: str) -> Request:
-        """Return the openings ``party`` has not told it opened, as far as it has their keys."""
-        opened = self.epochs.opened.get(party, 0)
-        numbers = [n for n in self.store.numbers()[opened:] if n >= self._first_readable]
-        if self._is_behind(party):
+    def finished(self, answer: Answer) -> None:
+        """Keep how a party ended, which confirms the model to who is only told it."""
+        self._reports[f"finished/{answer.party}"] = msgspec.msgpack.encode(answer.report)
+        self._take_state(answer)
+
+    def _final(self) -> dict[str, Request]:
+        """Return what opens the last sums at each member that has the keys."""
+        if self._epoch is None:
+            return {}
+        members = [party for party in self._epoch.ready if not self._is_behind(party)]
+        return {party: self.catching_up(party, {}) for party in members}
+
+    def _take_state(self, answer: Answer) -> None:
+        if "state" in answer.letters and self._state_opened < self._opened:
+            self._state, self._state_opened = answer.letters["state"], self._opened
+
+    def _missed_before(self, party: str) -> Request:
+        """Return what ``party`` has to open before its keys of the last epoch are gone."""
+        if self._epoch is not None and party not in self._epoch.delivered:
             return Request()
+        return self._missed_by(party)
+
+    def _missed_by(self, party: str) -> Request:
+        """Return the openings ``party`` has not told it opened, as far as it has their keys.
+
+        Who lacks keys of some gets instead what a member sealed for it, and the openings since.
+        """
+        opened, letters = self.epochs.opened.get(party, 0), {}
+        if self._is_behind(party):
+            if not self._state:
+                return Request()
+            opened, letters = self._state_opened, {"state": self._state}
+        numbers = self.store.numbers()[opened:]
         return Request(
-            {f"opening/{n}": self.store.note(n) for n in numbers},
+            letters | {f"opening/{n}": self.store.note(n) for n in numbers},
             {f"opening/{n}": self.store.chunks(n) for n in numbers},
         )
 
@@ -209,13 +271,13 @@ class SecureAggregation(Strategy):
 
     # -- one sum -----------------------------------------------------------------------------
 
-    def _try_sum(self, replies: Iterable[Message]) -> Opening | None:
-        """Return the opening of the present sum, or None if it is lost; its number is used up."""
+    def _try_sum(self, replies: Iterable[Message]) -> tuple[Opening | None, _Tried]:
+        """Return the opening of the present sum, None if it is lost; its number is used up."""
         epoch = self._present_epoch
         tried = _Tried(self.number, sum_name(self._spec, self._opened))
         self.number += 1
         for party in epoch.enrolled.terms.parties:
-            away = party not in epoch.enrolled.sharers
+            away = party not in epoch.ready
             tried.missing[party] = "next_epoch" if away else "no_answer"
         collection = SumCollection(
             epoch.enrolled.terms,
@@ -232,17 +294,19 @@ class SecureAggregation(Strategy):
         try:
             self._collect(collection, replies, tried)
             contributors = collection.contributor_list()
+            self.store.bind(self._opened, contributors.contributors)
             self._agree(collection, contributors, tried)
             opening = collection.opening()
         except TooFew as error:
             tried.lost = error.reason
         self._record(tried, collection, opening)
-        return opening
+        return opening, tried
 
     def _record(self, tried: _Tried, collection: SumCollection, opening: Opening | None) -> None:
         epoch = self._present_epoch.enrolled.terms.epoch
         for refusal in collection.refused:
             tried.missing.setdefault(refusal.party, "refused")
+            tried.said[refusal.party] = f"{refusal.reason} ({refusal.step})"
         if opening is None:
             present = sorted(set(self._present_epoch.enrolled.members) - set(tried.missing))
         else:
@@ -276,15 +340,11 @@ class SecureAggregation(Strategy):
     ) -> None:
         """Add contributions as they come."""
         for answer in self.exchange.answers("contribute", replies):
-            if isinstance(answer, PartyLost) or not usable(answer):
+            if not tried.is_of_use(answer):
                 continue
-            tried.work_of(answer)
-            opened = answer.payload.get("opened")
-            if isinstance(opened, int):
-                self.epochs.opened[answer.party] = opened
+            self.epochs.told(answer)
             self._present_epoch.delivered.add(answer.party)
-            if "state" in answer.letters and self._state_opened < self._opened:
-                self._state, self._state_opened = answer.letters["state"], self._opened
+            self._take_state(answer)
             if answer.payload.get("behind"):
                 tried.missing[answer.party] = "next_epoch"
                 continue
@@ -303,20 +363,20 @@ class SecureAggregation(Strategy):
     ) -> None:
         """Have the list signed, and what hides the sum revealed to the parties."""
         number = {"number": contributors.number.to_bytes(4, "big")}
-        for answer in self._ask_members("consist", {**number, "list": encode(contributors)}):
-            tried.work_of(answer)
+        for answer in self._ask_members("consist", {**number, "list": encode(contributors)}, tried):
             collection.signature(answer.party, answer.letters.get("signature", b""))
         signed = collection.signed_list()
         if not self._present_epoch.enrolled.terms.masked:
             return
-        for answer in self._ask_members("unmask", {**number, "signed": encode(signed)}):
-            tried.work_of(answer)
+        for answer in self._ask_members("unmask", {**number, "signed": encode(signed)}, tried):
             collection.revelation(answer.party, answer.letters.get("revelation", b""))
 
-    def _ask_members(self, step: Phase, letters: Mapping[str, bytes]) -> Iterable[Answer]:
+    def _ask_members(
+        self, step: Phase, letters: Mapping[str, bytes], tried: _Tried
+    ) -> Iterable[Answer]:
         """Yield the answers of those members that have opened their bundles."""
         members = sorted(self._present_epoch.delivered)
         messages = self.exchange.messages(step, dict.fromkeys(members, Request(letters)))
         for answer in self.exchange.answers(step, self._grid.send_and_receive(messages)):
-            if not isinstance(answer, PartyLost) and usable(answer):
+            if tried.is_of_use(answer):
                 yield answer

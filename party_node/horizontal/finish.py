@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from compliance.facts import Facts
 from models.evaluation import auc, ks
 from models.horizontal.evaluation import Ranking, ranking_from_counts
 from models.horizontal.model import TrainedModel
@@ -23,13 +24,15 @@ from models.horizontal.scaling import Scaling
 from models.horizontal.state import FederatedState
 from models.table import Floats
 from party_node.gate_facts import facts_of
+from party_node.horizontal.catching_up import check_confirmed, seal_learned
 from party_node.horizontal.key_epoch import KeyEpoch
-from party_node.horizontal.openings import catch_up, fewest_contributors, learned, learned_digest
+from party_node.horizontal.openings import fewest_contributors, learned, learned_digest
 from party_node.horizontal.step_context import StepContext
-from party_node.horizontal.table import work_of
+from party_node.horizontal.table import ledger_of, work_of
 from party_node.horizontal.work import Learned, Work
 from party_node.phases.log_states import first_note_after
 from party_node.phases.release import release
+from party_node.store import transaction
 from protocols.errors import RemoteProtocolError
 
 MODEL_FILE = "model.safetensors"
@@ -38,7 +41,7 @@ SCORES_FILE = "scores.csv"
 
 def finish(context: StepContext) -> dict[str, Any]:
     """Release this party's results and give the others its log's signed state."""
-    known = catch_up(context, KeyEpoch.present(context), learned(context))
+    known = learned(context)
     work = work_of(context)
     if known.opened != work.sums:
         raise RemoteProtocolError(
@@ -46,6 +49,9 @@ def finish(context: StepContext) -> dict[str, Any]:
             party="coordinator",
             step=context.step,
         )
+    check_confirmed(context, known)
+    if "want-state" in context.inbox:
+        context.outbox["state"] = seal_learned(context, KeyEpoch.present(context), known)
     _release(context, known, work)
     context.outbox["checkpoint"] = first_note_after(
         context.node, context.spec.job_id, "release.done"
@@ -113,10 +119,20 @@ def _release(context: StepContext, known: Learned, work: Work) -> None:
             "scores_digest": context.suite.hash(scores).hex(),
         },
         {"customers": fewest, "floor": spec.evaluation.minimum_held_out},
-        facts=facts_of(context.node, spec, contributors=fewest_contributors(context)),
+        facts=_facts(context),
         write=write,
         record=record,
     )
+
+
+def _facts(context: StepContext) -> Facts:
+    """Return what this node's gates decide a release by."""
+    ledger, privacy = ledger_of(context), None
+    if ledger is not None:
+        with transaction(context.node.engine) as connection:
+            privacy = ledger.facts(connection)
+    fewest = fewest_contributors(context)
+    return facts_of(context.node, context.spec, contributors=fewest, privacy=privacy)
 
 
 def _scores(work: Work, own: Floats, joint: Floats) -> bytes:

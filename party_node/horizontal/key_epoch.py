@@ -76,6 +76,14 @@ class KeyEpoch:
             )
         return cls(context, EpochRecord.from_bytes(data))
 
+    @classmethod
+    def if_open(cls, context: StepContext) -> KeyEpoch | None:
+        """Return the present epoch where this party has the others' shares; None elsewhere."""
+        if context.state.get(_EPOCH) is None:
+            return None
+        epoch = cls.present(context)
+        return epoch if epoch.is_open else None
+
     # -- what it holds -----------------------------------------------------------------------
 
     @property

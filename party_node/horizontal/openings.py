@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from sqlalchemy import Connection
+
 from audit.catalogue import DetailValue
 from models.horizontal.plan import words_of
 from party_node.horizontal.key_epoch import KeyEpoch
@@ -11,19 +13,17 @@ from party_node.horizontal.state import forget_pieces
 from party_node.horizontal.step_context import StepContext
 from party_node.horizontal.work import NOTHING, Learned, apply
 from party_node.store import transaction
-from protocols.errors import LocalProtocolError, RemoteProtocolError
+from protocols.errors import RemoteProtocolError
 from protocols.secure_aggregation import (
     ContributorList,
     Opening,
     list_digest,
-    open_for_group,
     open_sum,
-    seal_for_group,
 )
 from protocols.suite import Suite
 
 _LEARNED = "learned"
-_STATE = "learned-state"
+_TOLD = "told"
 _FEWEST = "fewest-contributors"
 _MODEL_DOMAIN = b"fedcrm/horizontal-learned/v1\x00"
 OPENING = "opening/"
@@ -41,6 +41,19 @@ def learned_digest(known: Learned, suite: Suite) -> bytes:
     return suite.hash(_MODEL_DOMAIN, known.to_bytes())
 
 
+def keep_learned(
+    context: StepContext, connection: Connection, known: Learned, *, told: bool
+) -> None:
+    """Keep what this party has learned; ``told`` by a member, or read in an opening itself."""
+    context.state.put(connection, _LEARNED, known.to_bytes())
+    context.state.put(connection, _TOLD, b"1" if told else b"")
+
+
+def was_told(context: StepContext) -> bool:
+    """Whether what this party has learned is a member's word, and no opening has confirmed it."""
+    return context.state.get(_TOLD) == b"1"
+
+
 def fewest_contributors(context: StepContext) -> int:
     """Return how many contributed to the smallest sum this party opened."""
     data = context.state.get(_FEWEST)
@@ -48,7 +61,11 @@ def fewest_contributors(context: StepContext) -> int:
 
 
 def take_openings(context: StepContext) -> None:
-    """Open every sum that was sent and is not opened yet, and apply it."""
+    """Open every sum that was sent, follows on what was opened, and is of the present keys.
+
+    A coordinator that started again sends all there are, because it does not know who has which.
+    What this party cannot read it has to be told by a member: see :mod:`.catching_up`.
+    """
     numbers = sorted(
         int(name.removeprefix(OPENING))
         for name in context.inbox
@@ -56,30 +73,26 @@ def take_openings(context: StepContext) -> None:
     )
     if not numbers:
         return
-    epoch = KeyEpoch.present(context)
+    epoch = KeyEpoch.if_open(context)
+    if epoch is None:
+        return
+    terms = epoch.terms.digest(context.suite)
     for number in numbers:
         known = learned(context)
         name = f"{OPENING}{number}"
         opening = Opening.read(context.inbox[name], context.chunks.get(name, ()))
-        place = opening.contributors.opened
-        if place < known.opened:
-            continue
-        if place > known.opened or opening.contributors.number != number:
-            raise RemoteProtocolError(
-                f"the opening of sum {number} does not follow on {known.opened} opened sums",
-                party="coordinator",
-                step=context.step,
-            )
-        _open(context, epoch, opening, known)
+        contributors = opening.contributors
+        if contributors.terms == terms and contributors.opened == known.opened:
+            _open(context, epoch, opening, known)
 
 
 def _open(context: StepContext, epoch: KeyEpoch, opening: Opening, known: Learned) -> None:
     suite, spec = context.suite, context.spec
     contributors = opening.contributors
     if contributors.model != learned_digest(known, suite):
+        # The list is signed by enough to show that this party was told a wrong model.
         raise RemoteProtocolError(
-            f"sum {contributors.number} was made from another model than this party holds",
-            party="coordinator",
+            f"sum {contributors.number} was made from another model than this party was told",
             step=context.step,
         )
     started = time.monotonic()
@@ -108,7 +121,7 @@ def _open(context: StepContext, epoch: KeyEpoch, opening: Opening, known: Learne
     )
     fewest = min(fewest_contributors(context), len(opened.contributors))
     with transaction(context.node.engine) as connection:
-        context.state.put(connection, _LEARNED, new.to_bytes())
+        keep_learned(context, connection, new, told=False)
         context.state.put(connection, _FEWEST, fewest.to_bytes(4, "big"))
         context.event(
             connection,
@@ -178,39 +191,3 @@ def counts_of(
         "contributors": present,
         "missing": len(epoch.roster.members) - present,
     }
-
-
-# -- a party that was away ---------------------------------------------------------------------
-
-
-def seal_learned(context: StepContext, epoch: KeyEpoch, known: Learned) -> bytes:
-    """Return what this party has learned, sealed for the members of the epoch."""
-    return seal_for_group(
-        epoch.roster,
-        epoch.shares.group_key,
-        _STATE,
-        known.to_bytes(),
-        suite=context.suite,
-        seed=context.state.seed(f"epoch/{epoch.record.epoch}/state/{known.opened}"),
-    )
-
-
-def catch_up(context: StepContext, epoch: KeyEpoch, known: Learned) -> Learned:
-    """Return what another member says was learned meanwhile, if it was sent and is ahead.
-
-    Any member of the epoch can have sealed it. A wrong one does no harm but to this party: its
-    contributions start from another model than the others', and no list takes them.
-    """
-    sealed = context.inbox.get("state")
-    if sealed is None:
-        return known
-    data = open_for_group(epoch.roster, epoch.shares.group_key, _STATE, sealed, suite=context.suite)
-    try:
-        told = Learned.from_bytes(data)
-    except LocalProtocolError:
-        raise RemoteProtocolError("what was learned meanwhile is unreadable") from None
-    if told.opened <= known.opened:
-        return known
-    with transaction(context.node.engine) as connection:
-        context.state.put(connection, _LEARNED, told.to_bytes())
-    return told

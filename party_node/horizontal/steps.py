@@ -13,6 +13,7 @@ from typing import Any
 from compliance.check import blocking
 from party_node.errors import JobRefused
 from party_node.gate_facts import facts_of
+from party_node.horizontal.catching_up import catch_up
 from party_node.horizontal.finish import finish
 from party_node.horizontal.key_epoch import SUM_KEY, KeyEpoch
 from party_node.horizontal.openings import learned, take_openings
@@ -63,6 +64,7 @@ def run_step(
             payload: dict[str, Any] = canonical.decode(before.payload)  # type: ignore[assignment]
             return payload, context.state.pieces(place) if before.pieces else []
         _open_epoch(context)
+        catch_up(context)
         take_openings(context)
         payload = _STEPS[step](context)
         payload["work_ms"] = round((time.monotonic() - started) * 1000)
@@ -90,7 +92,8 @@ def _place(context: StepContext) -> tuple[str, bytes]:
         case "unmask":
             return f"unmask/{context.number('number')}", suite.hash(context.letter("signed"))
         case _:
-            return context.step, b""
+            # After a crash of the coordinator the job may end a second time, under other keys.
+            return f"{context.step}/{KeyEpoch.present(context).record.epoch}", b""
 
 
 def _advertise(context: StepContext) -> dict[str, Any]:

@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from party_node.horizontal.catching_up import seal_learned
 from party_node.horizontal.key_epoch import KeyEpoch
 from party_node.horizontal.openings import (
-    catch_up,
     counts_of,
     details_of,
     learned,
     learned_digest,
-    seal_learned,
 )
 from party_node.horizontal.step_context import StepContext
 from party_node.horizontal.table import ledger_of, work_of
-from party_node.horizontal.work import Learned
+from party_node.horizontal.work import Learned, Work
+from party_node.privacy_ledger import BudgetExhausted
 from party_node.store import transaction
 from protocols.secure_aggregation import (
     Contribution,
@@ -39,7 +39,7 @@ def contribute(context: StepContext) -> dict[str, Any]:
     """Make this party's part of a sum, or say that it is behind and cannot."""
     epoch = KeyEpoch.present(context)
     number, expected = context.number("number"), context.number("opened")
-    known = catch_up(context, epoch, learned(context))
+    known = learned(context)
     if known.opened != expected:
         return {"behind": True, "opened": known.opened}
     payload = {"behind": False, "opened": known.opened}
@@ -96,14 +96,34 @@ def _contribute(
         entropy=context.state.seed(f"contribution/{number}/signature"),
     )
     context.state.keep_pieces(number, pieces)
+    try:
+        _keep_contribution(context, epoch, known, note, signed=signed, pieces=pieces, work=work)
+    except BudgetExhausted as error:
+        with transaction(context.node.engine) as connection:
+            error.record(connection)
+        raise
+    return signed
+
+
+def _keep_contribution(
+    context: StepContext,
+    epoch: KeyEpoch,
+    known: Learned,
+    note: Contribution,
+    *,
+    signed: SignedContribution,
+    pieces: list[bytes],
+    work: Work,
+) -> None:
+    """Keep a contribution, and what it spends of a budget, before it leaves."""
     ledger = ledger_of(context)
     with transaction(context.node.engine) as connection:
-        context.state.put(connection, _note(number), encode(signed))
+        context.state.put(connection, _note(note.number), encode(signed))
         if ledger is not None and work.private is not None:
             # Before the contribution leaves, and once, however often it has to be sent.
             ledger.spend(
                 connection,
-                _release_number(context, connection, known, number),
+                _release_number(context, connection, known, note.number),
                 [work.private.release(known.opened)],
             )
         context.event(
@@ -111,21 +131,20 @@ def _contribute(
             "sum.contributed",
             details={
                 "step": work.name(known),
-                "scheme": spec.aggregation.method,
+                "scheme": context.spec.aggregation.method,
                 "roster_digest": note.roster.hex(),
                 "chunks_digest": note.chunks.hex(),
                 "model_digest": note.model.hex(),
-                "dp_used": spec.privacy is not None,
+                "dp_used": context.spec.privacy is not None,
             },
             counts={
-                "sum_number": number,
+                "sum_number": note.number,
                 "epoch": epoch.record.epoch,
                 "opened": known.opened,
                 "ciphertexts": len(pieces),
                 "bytes": sum(map(len, pieces)),
             },
         )
-    return signed
 
 
 def _release_number(

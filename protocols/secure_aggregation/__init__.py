@@ -58,7 +58,7 @@ from protocols.secure_aggregation.messages import (
     SignedList,
     SignedRoster,
 )
-from protocols.secure_aggregation.reading import ReadsWhat, reads_what, tolerated
+from protocols.secure_aggregation.reading import tolerated
 from protocols.secure_aggregation.refusals import (
     AlteredAdvertisement,
     RepeatedSum,
@@ -93,7 +93,6 @@ __all__ = [
     "OpenedSum",
     "Opening",
     "OpeningNote",
-    "ReadsWhat",
     "Refusal",
     "RepeatedSum",
     "Revelation",
@@ -132,7 +131,6 @@ __all__ = [
     "open_for_group",
     "open_sum",
     "quantise",
-    "reads_what",
     "reveal",
     "seal_for_group",
     "share",

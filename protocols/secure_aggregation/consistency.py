@@ -52,7 +52,7 @@ def check_list(
     else:
         _check_own(contributors, party, own, suite)
     for earlier in before:
-        check_repeat(contributors, earlier, floor=terms.floor)
+        check_repeat(contributors, earlier)
 
 
 def check_members(
@@ -99,18 +99,18 @@ def _check_own(
         raise WrongList("the list is of contributions that started from another model")
 
 
-def check_repeat(later: ContributorList, earlier: ContributorList, *, floor: int) -> None:
-    """Refuse a list for work that was done before, unless it is as good as a sum of its own.
+def check_repeat(later: ContributorList, earlier: ContributorList) -> None:
+    """Refuse a list for work that was done before with other contributors.
 
-    Two sums of the same work over lists that differ in a few parties give away those parties'
-    part by subtraction, and a sum that was said to be lost may have been opened by whoever said
-    so. So the later list has the same contributors, or differs in at least ``floor`` of them.
+    Sums of the same work over different lists give away single parties' part by subtraction, and
+    several lists that each differ in many parties do so together. A sum that was said to be lost
+    may have been opened by whoever said so, so only the same contributors may do its work again.
     """
     differing = set(later.contributors) ^ set(earlier.contributors)
-    if differing and len(differing) < floor:
+    if differing:
         raise RepeatedSum(
             f"the list for sum {later.number} differs from that of sum {earlier.number}, the same "
-            f"work, in {len(differing)} parties; it must be the same or differ in {floor}"
+            f"work, in {len(differing)} parties; only the same contributors may do it again"
         )
 
 

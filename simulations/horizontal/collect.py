@@ -15,12 +15,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from compliance.aggregation_review import review_lines
 from coordinator.coordinator import Coordinator, JobRecord
 from coordinator.horizontal.recorder import Recorder, SumRecord
 from models.horizontal.layout import hidden_units, size
 from models.horizontal.model import TrainedModel
+from party_node.gate_facts import no_event
 from party_node.horizontal.finish import MODEL_FILE, SCORES_FILE
-from protocols.secure_aggregation import reads_what
+from party_node.node import Node
+from party_node.privacy_ledger import PrivacyLedger
+from party_node.store import transaction
 from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.suite import get_suite
 from protocols.sum_ciphers import value_bits
@@ -34,7 +38,7 @@ from simulations.evidence import (
     write_json,
 )
 from simulations.horizontal.clear import InTheClear
-from simulations.horizontal.report.learned import what_each_learned, who_reads_what
+from simulations.horizontal.report.learned import what_each_learned
 from simulations.horizontal.report.model import (
     ContributorReport,
     Exchanged,
@@ -241,13 +245,7 @@ def _sum(spec: HorizontalSpec, one: SumRecord) -> SumReport:
 
 
 def _review(spec: HorizontalSpec) -> tuple[Told, ...]:
-    reading = reads_what(
-        spec.aggregation.method,
-        parties=len(spec.parties),
-        threshold=spec.aggregation.threshold,
-        floor=spec.floor,
-    )
-    return (who_reads_what(reading),)
+    return tuple(Told(english=line.english, chinese=line.chinese) for line in review_lines(spec))
 
 
 def _precision(
@@ -291,7 +289,23 @@ def _stated_precision(spec: HorizontalSpec, clear: InTheClear) -> float:
 def _privacy(workspace: Workspace, spec: HorizontalSpec) -> PrivacyReport | None:
     if spec.privacy is None:
         return None
-    raise NotImplementedError
+    spent, in_total = {}, {}
+    for party in spec.parties:
+        node = Node.open(workspace.party(party.party_id))
+        try:
+            with transaction(node.engine) as connection:
+                balance = PrivacyLedger.of(spec, party.party_id, 1, no_event).balance(connection)
+        finally:
+            node.close()
+        spent[party.party_id] = float(balance.epsilon)
+        in_total[party.party_id] = float(balance.used)
+    return PrivacyReport(
+        epsilon=spec.privacy.epsilon,
+        delta=spec.privacy.delta,
+        clip_norm=spec.privacy.clip_norm,
+        spent=spent,
+        in_total=in_total,
+    )
 
 
 def _wire(known: _Coordinated) -> dict[str, dict[Any, Exchanged]]:

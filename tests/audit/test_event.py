@@ -231,7 +231,7 @@ def test_joint_body_has_one_byte_string_and_names_its_version() -> None:
         ({"type": "unheard.of"}, "must be of a type the catalogue calls joint"),
         ({"parties": ("b", "a")}, "sorted, each once"),
         ({"parties": ("a", "a")}, "sorted, each once"),
-        ({"parties": ("a",)}, "2 to 16 parties"),
+        ({"parties": ("a",)}, "2 to 100 parties"),
         ({"job": "13800138000"}, "short ASCII token"),
         ({"counts": {"rows": 1}}, "'rows' is not a count it takes"),
         ({"details": {"name": "x"}}, "'name' is not a detail it takes"),

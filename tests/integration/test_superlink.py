@@ -205,6 +205,8 @@ def test_a_killed_supernode_comes_back(deployment: Deployment) -> None:
     assert sum(answer.get("same", False) for answer in told) == PARTIES - 1
     assert [answer["error"][0] for answer in told if "error" in answer] == [NODE_GONE]
     deployment.wait_online(PARTIES)
+    # It was back before the coordinator missed it, and tried until it was let in.
+    assert "does not accept this node" in deployment.log(first)
     assert everybody_answers(deployment, "again.json")
 
 
@@ -223,10 +225,6 @@ def test_a_killed_node_leaves_no_process_and_can_be_started_again(deployment: De
         lambda: not any(map(alive, processes.values())), "its processes have ended", 30
     )
     deployment.start_node(last)
-    deployment.wait_for(
-        lambda: "does not accept this node" in deployment.log(last), "it came back too soon"
-    )
-    deployment.wait_for(lambda: deployment.log(last).count("Uvicorn running") > 1, "it tries again")
     deployment.wait_online(PARTIES)
     assert everybody_answers(deployment, "restarted.json")
 

@@ -19,6 +19,9 @@ from party_node.quality import ColumnWarning, LabelWarning
 from protocols.identifiers import Reason
 from protocols.session.job_spec import ColumnKind
 from protocols.suite import get_suite
+from simulations.horizontal.scenario import BUILTIN as HORIZONTAL_BUILTIN
+from simulations.horizontal.scenario import ChurnLabelTable
+from simulations.horizontal.scenario import load as load_horizontal
 from simulations.job import job_spec
 from simulations.report import wording
 from simulations.report.chinese import CHINESE
@@ -27,6 +30,7 @@ from simulations.report.english import ENGLISH
 from simulations.report.page import render
 from simulations.report.strings import listed
 from simulations.report.translations import chinese_of
+from simulations.samples import complete_journey, made_purchases, online_retail
 from simulations.scenario import BUILTIN, load, made_scenario
 from tests.compliance.specs import RETENTION, bank, bank_facts, job, retailer
 from tests.simulations.page_reader import Page
@@ -48,7 +52,7 @@ def test_languages_must_have_the_same_strings_and_placeholders() -> None:
 
 
 def test_every_string_must_be_used_and_every_use_be_a_string() -> None:
-    tables = {"translations.py"}
+    tables = {"translations.py", "sample_texts.py"}
     tables |= {f"{name}{of}.py" for name in ("english", "chinese") for of in ("", "_results")}
     sources = [*ROOM.glob("*.html"), *(p for p in ROOM.glob("*.py") if p.name not in tables)]
     sources.append(ROOM.parent / "summary.py")
@@ -147,6 +151,32 @@ def test_packaged_scenarios_must_be_told_in_chinese() -> None:
             assert HAN.search(chinese_of(text) or ""), text
 
 
+def test_packaged_horizontal_scenarios_must_be_told_in_chinese() -> None:
+    for name in HORIZONTAL_BUILTIN:
+        scenario = load_horizontal(name, {})
+        for text in (scenario.title, scenario.label.meaning, *scenario.provenance):
+            assert HAN.search(chinese_of(text) or ""), text
+    assert HAN.search(chinese_of(ChurnLabelTable().meaning) or "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *map(complete_journey.said, ("home_store", "random", "dirichlet:0.5")),
+        *map(online_retail.said, ("country", "random")),
+        (made_purchases.PROVENANCE, made_purchases.LIMITS),
+    ],
+)
+def test_samples_of_purchases_must_be_told_in_chinese(
+    said: tuple[tuple[str, ...], tuple[str, ...]],
+) -> None:
+    provenance, limits = said
+    assert provenance
+    assert limits
+    for text in (*provenance, *limits):
+        assert HAN.search(chinese_of(text) or ""), text
+
+
 def test_exemptions_and_editions_must_be_told_in_chinese() -> None:
     for exemption in EXEMPTIONS:
         assert HAN.search(chinese_of(exemption.reason) or ""), exemption.reason
@@ -224,6 +254,19 @@ def test_both_legal_questions_must_be_told_in_chinese() -> None:
     assert answer is not None
     assert "征信业务" in answer
     assert "《人工智能法》" in answer
+
+
+def test_findings_one_after_the_other_must_all_be_told() -> None:
+    small = (
+        "Splits may leave 5 customers on a side, fewer than the policy's 10: sums of so few can be "
+        "matched with single customers."
+    )
+    sampled = (
+        "One-side sampling shows the passive parties which customers have large gradients, and "
+        "with that most labels of the rarer class."
+    )
+    assert chinese_of(f"{small} {sampled}") == f"{chinese_of(small)}{chinese_of(sampled)}"
+    assert chinese_of(f"{small} Nobody wrote this down.") is None
 
 
 def test_unknown_text_must_have_no_chinese() -> None:

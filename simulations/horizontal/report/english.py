@@ -154,20 +154,6 @@ HORIZONTAL_ENGLISH: Strings = {
     "reads_how": "What keeps one organisation's update from the others and from the coordinator, "
     "and who would have to work together to read it. The review of the job prints these lines "
     "before an organisation approves it.",
-    "reads_masked_he": "The coordinator alone reads nothing. Each party reads the sums. The "
-    "coordinator together with {tolerated} of the {parties} parties reads no single update of "
-    "another party; together with {colluding} it can. All contributors but one together read the "
-    "last one's update in any case. Masks and encryption both cover an update.",
-    "reads_masks": "The coordinator alone reads nothing. Each party reads the sums. The "
-    "coordinator together with {tolerated} of the {parties} parties reads no single update of "
-    "another party; together with {colluding} it can. All contributors but one together read the "
-    "last one's update in any case. Masks alone cover an update; nothing is encrypted besides.",
-    "reads_shared_key": "The coordinator alone reads nothing. Each party reads the sums. The "
-    "coordinator together with any one of the {parties} parties reads every single update, because "
-    "all parties hold the one key. All contributors but one together read the last one's update in "
-    "any case.",
-    "reads_two_parties": "The coordinator alone reads nothing. Each of the two parties reads the "
-    "other's update: it is the sum less its own.",
     "method": "How updates are added",
     "method_masked_he": "pairwise masks under homomorphic encryption (BFV): the masks keep an "
     "update from whoever holds the key, the encryption keeps the sum from the coordinator",

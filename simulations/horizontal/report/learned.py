@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protocols.secure_aggregation import ReadsWhat
 from protocols.session.horizontal_terms import AggregationMethod
 from simulations.horizontal.report.chinese import HORIZONTAL_CHINESE
 from simulations.horizontal.report.english import HORIZONTAL_ENGLISH
 from simulations.horizontal.report.model import Told
 from simulations.report import figures
 from simulations.report.model import COORDINATOR
-
-_SHARED_KEY = ("ckks", "paillier")
-"""Methods under one key that all parties hold."""
 
 
 def what_each_learned(
@@ -62,14 +58,6 @@ def what_each_learned(
         _told("coordinator_masks" if method == "masks" else "coordinator_nothing"),
     )
     return {name: tuple(party) for name in parties} | {COORDINATOR: coordinator}
-
-
-def who_reads_what(reading: ReadsWhat) -> Told:
-    """Return the line the job's review printed, in both languages."""
-    method = reading.id.removeprefix("aggregation.")
-    key = f"reads_{'shared_key' if method in _SHARED_KEY else method}"
-    chinese = HORIZONTAL_CHINESE[key].format(**reading.numbers)
-    return Told(english=reading.text, chinese=chinese)
 
 
 def _told(key: str, **values: str) -> Told:

@@ -207,7 +207,8 @@ class HorizontalReport(ReportedRun, frozen=True, kw_only=True):
     mean over the splits. The simulation computes it; in a deployment nobody could."""
     sums: tuple[SumReport, ...]
     review: tuple[Told, ...]
-    """Who colluding with whom reads what, as the job's review printed it."""
+    """Who colluding with whom reads what, as the job's review printed it: the line for where there
+    is room for one first, the one about privacy last."""
     learned: dict[str, tuple[Told, ...]]
     """What each party, and the coordinator, learned from the run."""
     precision: PrecisionReport | None = None

@@ -80,10 +80,9 @@ def _parties(run: HorizontalReport, worths: Sequence[PartyWorth], t: Strings) ->
 def _print_reads(run: HorizontalReport, console: Console, t: Strings) -> None:
     console.print()
     console.print(t["summary_reads"], style="bold")
-    for sentence in run.review:
+    # The line to read where there is room for one, and the one about privacy; the report has all.
+    for sentence in dict.fromkeys((*run.review[:1], *run.review[-1:])):
         console.print(Padding(escape(sentence.said(t)), _INDENT), highlight=False)
-    if run.privacy is None:
-        console.print(Padding(t["privacy_none"], _INDENT), highlight=False)
 
 
 def _files(run: HorizontalReport, out: Path, t: Strings) -> Table:

@@ -10,7 +10,6 @@ from protocols.secure_aggregation import (
     BoundLists,
     SignedList,
     TooFew,
-    reads_what,
     shamir,
     sign_list,
     tolerated,
@@ -190,25 +189,3 @@ def test_the_group_key_is_what_keeps_the_sum_from_the_coordinator():
     assert all(len(share) == shamir.SHARE_BYTES for share in shares)
     sealed = b"".join(revelation.sealed for revelation in opening.revelations)
     assert not [share for share in shares if share in sealed]
-
-
-@pytest.mark.parametrize("method", ["masks", "masked_he", "ckks", "paillier"])
-def test_the_line_for_people_has_its_numbers(method):
-    line = reads_what(method, parties=6, threshold=5, floor=3)
-    assert line.id == f"aggregation.{method}"
-    assert "6 parties" in line.text
-    assert "{" not in line.text
-    if method in ("masks", "masked_he"):
-        assert line.numbers == {"parties": 6, "tolerated": 3, "colluding": 4}
-        assert "together with 3 of the 6 parties reads no single update" in line.text
-    else:
-        assert "any one of the 6 parties reads every single update" in line.text
-
-
-def test_two_parties_have_nothing_to_hide_from_each_other():
-    for method in ("masks", "masked_he", "ckks", "paillier"):
-        line = reads_what(method, parties=2, threshold=2, floor=2)
-        assert line.id == "aggregation.two_parties"
-        assert "the sum less its own" in line.text
-    with pytest.raises(KeyError):
-        reads_what("plain", parties=3, threshold=3, floor=3)

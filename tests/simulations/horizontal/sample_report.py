@@ -24,6 +24,10 @@ REVIEW = (
         "they both know.",
         "chinese": "虚构的审阅内容：一家机构与传递其报文者合谋，可读到双方已知的内容。",
     },
+    {
+        "english": "Made review line: nothing is said of single customers.",
+        "chinese": "虚构的审阅内容：不涉及单个客户。",
+    },
 )
 
 

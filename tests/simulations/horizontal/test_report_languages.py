@@ -12,7 +12,6 @@ import pytest
 from party_node.column_values import REASONS
 from party_node.purchases.rejects import BY_RULE
 from protocols.identifiers import Reason
-from protocols.secure_aggregation import reads_what
 from protocols.session.horizontal_terms import (
     AggregationMethod,
     AggregationTerms,
@@ -26,7 +25,7 @@ from protocols.session.job_spec import EvaluationTerms
 from simulations.horizontal.report import wording
 from simulations.horizontal.report.chinese import HORIZONTAL_CHINESE
 from simulations.horizontal.report.english import HORIZONTAL_ENGLISH
-from simulations.horizontal.report.learned import what_each_learned, who_reads_what
+from simulations.horizontal.report.learned import what_each_learned
 from simulations.horizontal.report.model import STEPS, Absence, Kind, What
 from simulations.horizontal.report.page import render
 from simulations.horizontal.report.strings import IN_CHINESE, IN_ENGLISH
@@ -36,7 +35,6 @@ from tests.simulations.page_reader import Page
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 ROOM = Path(wording.__file__).parent
-NONE = {"parties": 0, "tolerated": 0, "colluding": 0}
 SHARED = ("gates", "primitives", "audit", "parameters", "header", "footer", "questions")
 
 
@@ -135,19 +133,6 @@ def test_chinese_half_must_be_chinese_but_for_names() -> None:
         text for text, language in page.words["zh"] if language == "zh-CN" and HAN.search(text)
     ]
     assert len(unmarked) > 150
-
-
-@pytest.mark.parametrize("method", sorted(get_args(AggregationMethod)))
-@pytest.mark.parametrize(("parties", "threshold", "floor"), [(2, 2, 2), (5, 4, 3), (50, 34, 3)])
-def test_line_of_the_review_must_be_the_same_in_both_languages(
-    method: str, parties: int, threshold: int, floor: int
-) -> None:
-    reading = reads_what(method, parties=parties, threshold=threshold, floor=floor)
-    told = who_reads_what(reading)
-    assert told.english == reading.text
-    assert set(re.findall(r"\d+", told.chinese)) == set(re.findall(r"\d+", told.english))
-    english = [text for key, text in HORIZONTAL_ENGLISH.items() if key.startswith("reads_")]
-    assert told.english in [text.format(**NONE | dict(reading.numbers)) for text in english]
 
 
 @pytest.mark.parametrize(("parties", "fewest"), [(2, None), (3, None), (3, 2), (5, 3)])
