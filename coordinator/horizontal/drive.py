@@ -21,7 +21,8 @@ from protocols.session.horizontal_spec import HorizontalSpec
 if TYPE_CHECKING:
     from coordinator.coordinator import Coordinator, JobRecord
 
-_CHECKPOINT = "checkpoint"
+_TOLD = ("checkpoint", "completed")
+"""Letters with which a party ends, for the others."""
 _CLOSE_TRIES = 2
 """Who ended the job and does not answer is asked to close it once more."""
 
@@ -65,12 +66,12 @@ class HorizontalDrive:
         )
         self._gather(polled)
         try:
-            finished = store.checkpoints()
+            finished = store.told()
             if finished is None:
                 if strategy.remaining:
                     strategy.start(polled, ArrayRecord(), num_rounds=strategy.remaining)
                 finished = self._finish(polled, strategy)
-                store.keep_checkpoints(finished)
+                store.keep_told(finished)
         except JobEnded as end:
             self._recorder.ended(end)
             if end.status == "refused":
@@ -91,31 +92,43 @@ class HorizontalDrive:
             time.sleep(self.poll_s)
 
     def _finish(self, grid: Grid, strategy: SecureAggregation) -> dict[str, bytes]:
-        """Hand out the last opening; return the signed log state of each party that has all."""
-        checkpoints: dict[str, bytes] = {}
+        """Hand out the last opening; return what each party that has all tells the others.
+
+        By letter: its signed log state, and its signature over what the training came to.
+        """
+        told: dict[str, bytes] = {}
+        finished: set[str] = set()
+        said: dict[str, str] = {}
         for requests in strategy.final_requests(grid):
             messages = self._exchange.messages("finish", requests)
             for answer in self._exchange.answers("finish", grid.send_and_receive(messages)):
-                if not isinstance(answer, PartyLost) and usable(answer, refusal_ends=True):
+                if isinstance(answer, PartyLost):
+                    continue
+                if usable(answer, refusal_ends=True):
                     strategy.finished(answer)
-                    checkpoints[answer.party] = answer.letters.get(_CHECKPOINT, b"")
-        if len(checkpoints) < self.record.spec.floor:
+                    finished.add(answer.party)
+                    for name in _TOLD:
+                        told[f"{name}/{answer.party}"] = answer.letters.get(name, b"")
+                else:
+                    said[answer.party] = answer.payload.get("message", answer.status)
+        if len(finished) < self.record.spec.floor:
             raise JobEnded(
                 "failed",
-                f"only {len(checkpoints)} parties opened the last sum",
+                f"only {len(finished)} parties opened the last sum"
+                + "".join(f"; {party}: {said[party]}" for party in sorted(said)[:1]),
                 hint="bring the missing parties back, then go on",
             )
-        return checkpoints
+        return told
 
-    def _close(self, grid: Grid, checkpoints: dict[str, bytes]) -> list[str]:
-        """Hand every party the others' log states, and have it destroy what it kept."""
-        letters = {f"{_CHECKPOINT}/{party}": note for party, note in checkpoints.items()}
+    def _close(self, grid: Grid, told: dict[str, bytes]) -> list[str]:
+        """Hand every party what the others told, and have it destroy what it kept."""
+        finished = {name.partition("/")[2] for name in told}
         closed: set[str] = set()
         for _ in range(_CLOSE_TRIES):
-            messages = self._exchange.to_every_node("close", grid, lambda _: Request(letters))
+            messages = self._exchange.to_every_node("close", grid, lambda _: Request(told))
             for answer in self._exchange.answers("close", grid.send_and_receive(messages)):
                 if not isinstance(answer, PartyLost) and answer.status == "done":
                     closed.add(answer.party)
-            if set(checkpoints) <= closed:
+            if finished <= closed:
                 break
         return sorted(closed)

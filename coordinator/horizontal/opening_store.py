@@ -65,12 +65,12 @@ class OpeningStore:
             return ()
         return msgspec.msgpack.decode(path.read_bytes(), type=tuple[str, ...])
 
-    def keep_checkpoints(self, notes: Mapping[str, bytes]) -> None:
+    def keep_told(self, notes: Mapping[str, bytes]) -> None:
         """Keep the parties' signed log states: the job has only to be closed."""
         self._write(_CHECKPOINTS, msgspec.msgpack.encode(dict(notes)))
 
-    def checkpoints(self) -> dict[str, bytes] | None:
-        """Return what :meth:`keep_checkpoints` kept, None before."""
+    def told(self) -> dict[str, bytes] | None:
+        """Return what :meth:`keep_told` kept, None before."""
         path = self._folder / _CHECKPOINTS
         if not path.exists():
             return None

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from audit.catalogue import DetailValue
+from audit.event import joint_message
+from audit.statements import job_statement
 from compliance.facts import Facts
 from models.evaluation import auc, ks
 from models.horizontal.evaluation import Ranking, ranking_from_counts
@@ -56,12 +60,60 @@ def finish(context: StepContext) -> dict[str, Any]:
     context.outbox["checkpoint"] = first_note_after(
         context.node, context.spec.job_id, "release.done"
     )
+    context.outbox["completed"] = context.node.keys.sign(joint_message(_completed(context, known)))
     return {"opened": known.opened, "model": learned_digest(known, context.suite).hex()}
+
+
+def _completed(context: StepContext, known: Learned) -> bytes:
+    """Return the statement on the training that every party builds for itself and signs."""
+    return job_statement(
+        "train.completed",
+        job=context.spec.job_id,
+        origins=context.job.origins(context.node),
+        attempt=context.job.attempt,
+        details={
+            "algorithm": context.spec.model.kind,
+            "model_digest": learned_digest(known, context.suite).hex(),
+        },
+        counts={"sums": known.opened},
+    )
+
+
+def log_completed(
+    context: StepContext, connection: Connection, signatures: Mapping[str, bytes]
+) -> None:
+    """Log the end of training, jointly where every party of the job signed the same of it.
+
+    Raises :class:`RemoteProtocolError` naming the first whose signature is over something else.
+    """
+    known = learned(context)
+    statement = _completed(context, known)
+    message = joint_message(statement)
+    keys = context.public_keys
+    parties = sorted(set(signatures) & set(keys))
+    wrong = context.suite.verify_each([(keys[p], message, signatures[p]) for p in parties])
+    if wrong:
+        raise RemoteProtocolError(
+            "signed another end of the training than this party's", party=parties[wrong[0]]
+        )
+    signed_by_all = set(parties) == set(keys)
+    context.event(
+        connection,
+        "train.completed",
+        details={
+            "algorithm": context.spec.model.kind,
+            "model_digest": learned_digest(known, context.suite).hex(),
+            "learned": ["sums-over-all-contributors"],
+            "dp_used": context.spec.privacy is not None,
+            "parties": parties,
+        },
+        counts={"sums": known.opened},
+        joint=(statement, {p: signatures[p] for p in parties}) if signed_by_all else None,
+    )
 
 
 def _release(context: StepContext, known: Learned, work: Work) -> None:
     spec, table = context.spec, work.table
-    fewest = int(work.held_out.sum(axis=1).min())
     state, scaling = FederatedState.from_bytes(known.state), Scaling.from_bytes(known.scaling)
     joint = predict(state, scaling, table, spec.model)
     own = work.alone()
@@ -81,32 +133,12 @@ def _release(context: StepContext, known: Learned, work: Work) -> None:
         context.write_json("evaluation.json", measured)
 
     def record(connection: Connection) -> None:
-        digest = learned_digest(known, context.suite).hex()
-        context.event(
-            connection,
-            "train.completed",
-            details={
-                "algorithm": spec.model.kind,
-                "model_digest": digest,
-                "learned": ["sums-over-all-contributors"],
-                "dp_used": spec.privacy is not None,
-                "parties": [party.party_id for party in spec.parties],
-            },
-            counts={"sums": known.opened},
-        )
-        for each in measured:
-            told = {
-                f"{measure}_{which}": f"{each[which][measure]:.6f}"
-                for which in ("alone", "joint")
-                for measure in ("auc", "ks")
-                if each[which][measure] is not None
-            }
-            context.event(
-                connection,
-                "evaluation.completed",
-                details={"metric": "auc", **told},
-                counts={name: each[name] for name in ("held_out", "positives")},
-            )
+        everybody = rankings[0]
+        details: dict[str, DetailValue] = {"metric": "auc"}
+        if everybody is not None and everybody.auc is not None:
+            details["auc_joint"] = f"{everybody.auc:.6f}"
+        # What the party measured on its own customers stays in its own outputs: others see this.
+        context.event(connection, "evaluation.completed", details=details)
 
     release(
         context.node,
@@ -118,7 +150,7 @@ def _release(context: StepContext, known: Learned, work: Work) -> None:
             "recipient": context.party,
             "scores_digest": context.suite.hash(scores).hex(),
         },
-        {"customers": fewest, "floor": spec.evaluation.minimum_held_out},
+        {"floor": spec.evaluation.minimum_held_out},
         facts=_facts(context),
         write=write,
         record=record,

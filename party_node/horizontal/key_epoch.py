@@ -283,3 +283,28 @@ class KeyEpoch:
             "scheme": self.scheme,
             "roster_digest": roster.digest.hex(),
         }
+
+
+def log_keys_destroyed(context: StepContext, connection: Connection) -> None:
+    """Log that the last epoch's keys end with the journal they are sealed in."""
+    data = context.state.get(_EPOCH)
+    if data is None:
+        return
+    epoch = KeyEpoch(context, EpochRecord.from_bytes(data))
+    context.event(
+        connection,
+        "epoch.keys_destroyed",
+        details={"reason": "job-closed", "method": "with-journal"},
+        counts={"epoch": epoch.record.epoch, "sums": epoch.terms.sums},
+    )
+    if epoch.record.sum_key or epoch.record.own_sum_key:
+        context.event(
+            connection,
+            "he.key_destroyed",
+            details={
+                "key_id": epoch.key_id,
+                "scheme": epoch.scheme,
+                "reason": "job-closed",
+                "method": "with-journal",
+            },
+        )

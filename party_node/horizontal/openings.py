@@ -90,7 +90,10 @@ def _open(context: StepContext, epoch: KeyEpoch, opening: Opening, known: Learne
     suite, spec = context.suite, context.spec
     contributors = opening.contributors
     if contributors.model != learned_digest(known, suite):
-        # The list is signed by enough to show that this party was told a wrong model.
+        if was_told(context):
+            # What a member said is forgotten, so that another one may tell it.
+            with transaction(context.node.engine) as connection:
+                keep_learned(context, connection, NOTHING, told=False)
         raise RemoteProtocolError(
             f"sum {contributors.number} was made from another model than this party was told",
             step=context.step,

@@ -97,10 +97,17 @@ class StepContext:
         *,
         details: dict[str, DetailValue] | None = None,
         counts: dict[str, int] | None = None,
+        joint: tuple[bytes, Mapping[str, bytes]] | None = None,
     ) -> int:
         """Append an event of this step in the caller's transaction; return its seq."""
         return self.job.event(
-            self.node, connection, type_, phase=self.step, details=details, counts=counts
+            self.node,
+            connection,
+            type_,
+            phase=self.step,
+            details=details,
+            counts=counts,
+            joint=joint,
         )
 
     def write(self, name: str, data: bytes) -> None:

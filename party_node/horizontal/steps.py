@@ -14,8 +14,8 @@ from compliance.check import blocking
 from party_node.errors import JobRefused
 from party_node.gate_facts import facts_of
 from party_node.horizontal.catching_up import catch_up
-from party_node.horizontal.finish import finish
-from party_node.horizontal.key_epoch import SUM_KEY, KeyEpoch
+from party_node.horizontal.finish import finish, log_completed
+from party_node.horizontal.key_epoch import SUM_KEY, KeyEpoch, log_keys_destroyed
 from party_node.horizontal.openings import learned, take_openings
 from party_node.horizontal.state import Answered, forget_pieces
 from party_node.horizontal.step_context import StepContext
@@ -37,6 +37,7 @@ from protocols.suite import canonical
 from protocols.wire import decode, encode
 
 _NOTE = "checkpoint/"
+_COMPLETED = "completed/"
 
 
 def run_step(
@@ -144,25 +145,32 @@ def _open_epoch(context: StepContext) -> None:
             epoch.open(bundles, context.inbox.get(SUM_KEY))
 
 
+def _told_by_others(context: StepContext, kind: str) -> dict[str, bytes]:
+    """Return what the other parties told of one kind, by party; refuses strangers."""
+    told = {
+        name.removeprefix(kind): data
+        for name, data in context.inbox.items()
+        if name.startswith(kind) and name != kind + context.party
+    }
+    if set(told) - {party.party_id for party in context.spec.parties}:
+        raise RemoteProtocolError("letters of a stranger", party="coordinator", step="close")
+    return told
+
+
 def _close(context: StepContext) -> dict[str, Any]:
     """Keep the peers' log states, then destroy what is left of the job."""
-    notes = {
-        name.removeprefix(_NOTE): note
-        for name, note in context.inbox.items()
-        if name.startswith(_NOTE) and name != _NOTE + context.party
-    }
-    strangers = set(notes) - {party.party_id for party in context.spec.parties}
-    if strangers:
-        raise RemoteProtocolError("a checkpoint of a stranger", party="coordinator", step="close")
+    notes, signatures = _told_by_others(context, _NOTE), _told_by_others(context, _COMPLETED)
     if context.job.status == "released" and notes:
         with transaction(context.node.engine) as connection:
+            own = {context.party: context.letter(_COMPLETED + context.party)}
+            log_completed(context, connection, signatures | own)
             keep_notes(context.node, context.job, connection, notes)
     ledger = ledger_of(context)
     if ledger is not None:
         with transaction(context.node.engine) as connection:
             ledger.settle(connection, "job-closed")
     forget_pieces(context.node, context.spec.job_id)
-    return close(context.node, context.job)
+    return close(context.node, context.job, log_destroyed=lambda c: log_keys_destroyed(context, c))
 
 
 _STEPS: Mapping[Phase, Callable[[StepContext], dict[str, Any]]] = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from audit.catalogue import DetailValue
 from party_node.jobs import Job, set_status
@@ -16,8 +17,15 @@ from protocols.session.job_spec import JobSpec
 from protocols.session.model_terms import ScorecardTerms, TreeTerms
 
 
-def close(node: Node, job: Job[Spec]) -> dict[str, Any]:
+def close(
+    node: Node,
+    job: Job[Spec],
+    *,
+    log_destroyed: Callable[[Connection], None] = lambda connection: None,
+) -> dict[str, Any]:
     """Destroy journal, encryption key and row map; sign the log. Running it again is harmless.
+
+    ``log_destroyed`` appends the events of what else goes with the journal.
 
     A job that is not over yet, because another party refused it, ends here as stopped.
     """
@@ -49,6 +57,7 @@ def close(node: Node, job: Job[Spec]) -> dict[str, Any]:
                 phase="close",
                 details={"scheme": "paillier", "reason": "job-closed", "method": "with-journal"},
             )
+        log_destroyed(connection)
         forget_attempts(connection, job_id)
         connection.execute(update(jobs).filter_by(job_id=job_id).values(journal_key=None))
         job.event(

@@ -76,7 +76,7 @@ def serve(
 
 def _home(home: Path) -> Path:
     if not (home / "node.toml").is_file():
-        _fail(f"{home} is not a node's home", "make one with: fedcrm node init")
+        _fail(f"{home} is not a node's home", "docs/deployment.md says how a home is made")
     return home.resolve()
 
 

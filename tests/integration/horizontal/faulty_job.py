@@ -26,9 +26,11 @@ from party_node.node import Node
 from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.session.phase_report import Phase
 from protocols.suite import get_suite
+from simulations.evidence import PartyOutputs
 from simulations.federation import Federation
-from simulations.horizontal import sample
-from simulations.horizontal.report.model import HorizontalReport
+from simulations.horizontal import collect, sample
+from simulations.horizontal.clear import InTheClear
+from simulations.horizontal.report.model import HorizontalReport, PrecisionReport
 from simulations.horizontal.run import HorizontalSimulation
 from tests.integration.thread_grid import ThreadGrid
 
@@ -52,6 +54,8 @@ class Killed(BaseException):
 class Tap:
     """Sees, and may change, every message of the coordinator and every reply; this one does not."""
 
+    grid: TappedGrid
+
     def request(self, party: str, step: str, message: Message) -> Message:
         """Return what reaches the party."""
         del party, step
@@ -73,6 +77,7 @@ class TappedGrid(ThreadGrid):
         super().__init__(client_app, len(parties))
         self._parties = parties
         self._tap = tap
+        tap.grid = self
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Start each message's handling, then tell the tap which step it was."""
@@ -158,6 +163,17 @@ class FaultyJob:
             raise AssertionError("the job was closed already")
 
         return self.simulation.run(resume=True, run_engine=nothing)
+
+    def precision(self) -> PrecisionReport:
+        """Return how far the models are from plain averaging of who was in each sum."""
+        spec, workspace = self.spec, self.simulation.workspace
+        setting = sample.placed(self.simulation.scenario, workspace.inputs)
+        absent = collect._Coordinated.read(workspace, self.record).absent(spec)
+        clear = InTheClear.read(setting, spec, get_suite(spec.suite), absent)
+        outputs = {party: PartyOutputs(self.outputs(party)) for party in self.models()}
+        found = collect._precision(spec, outputs, clear)
+        assert found is not None
+        return found
 
     # -- what is there -----------------------------------------------------------------------
 

@@ -148,18 +148,26 @@ def fail(context: StepContext) -> None:
 class OnTheLine(Tap):
     """Between the parties and the coordinator: it alters and signs what it should not."""
 
+    def __init__(self) -> None:
+        self._number: dict[str, int] = {}
+
+    def request(self, party: str, step: str, message: Message) -> Message:
+        if step == "contribute":
+            self._number[party] = int.from_bytes(bytes(letters(message)["number"]), "big")  # type: ignore[arg-type]
+        return message
+
     def reply(self, party: str, step: str, reply: Message) -> Message:
-        if step != "contribute" or "note" not in letters(reply):
+        if step != "contribute":
             return reply
-        note = decode(decode(bytes(letters(reply)["note"]), SignedContribution).body, Contribution)
+        place = self._number[party], party
         report = reply.content.config_records["report"]
-        if (note.number, party) == (12, TWO):
+        if place == (12, TWO):
             private, _ = get_suite("intl").generate_signing_key(bytes(32))
             body = signed_bytes(bytes(report["body"]))  # type: ignore[arg-type]
             report["signature"] = get_suite("intl").sign(private, body, bytes(32))
-        if (note.number, party) == (13, THREE):
+        if place == (13, THREE):
             letters(reply)["note"] = b"another letter"
-        if (note.number, party) == (14, FOUR):
+        if place == (14, FOUR):
             reply.content["report"] = ConfigRecord({"body": 10**12, "payload": "x"})
         return reply
 
@@ -225,8 +233,7 @@ def test_a_bad_party_is_left_out_and_the_job_goes_on(spoiled: FaultyJob) -> None
 
 
 def test_the_model_is_that_of_the_honest_contributions(spoiled: FaultyJob) -> None:
-    precision = spoiled.report().precision
-    assert precision is not None
+    precision = spoiled.precision()
     assert precision.largest_difference <= precision.bound
     assert set(spoiled.models()) == set(spoiled.parties)
     assert len(set(spoiled.models().values())) == 1

@@ -31,8 +31,7 @@ def test_each_round_is_the_average_of_those_who_stayed(one_away: FaultyJob) -> N
         gone = fault.away(one.number)
         assert set(one.contributors) == set(one_away.parties) - {gone}
         assert one.missing == {gone: "no_answer"}
-    precision = one_away.report().precision
-    assert precision is not None
+    precision = one_away.precision()
     assert precision.largest_difference <= precision.bound
 
 
@@ -114,8 +113,7 @@ def test_a_job_goes_on_whatever_step_loses_a_party(planned: tuple[FaultyJob, Awa
 
 def test_the_model_is_that_of_those_who_stayed(planned: tuple[FaultyJob, Away]) -> None:
     job, _ = planned
-    precision = job.report().precision
-    assert precision is not None
+    precision = job.precision()
     assert precision.largest_difference <= precision.bound
 
 
@@ -178,8 +176,7 @@ def test_a_lost_sum_keeps_its_number_and_the_work_is_done_again(with_lost_sums: 
     assert told[1].startswith("3 contributions; at least 4")
     assert told[3].startswith("3 parties signed")
     assert told[5].startswith("3 parties revealed their shares; 4 recover")
-    precision = job.report().precision
-    assert precision is not None
+    precision = job.precision()
     assert precision.largest_difference <= precision.bound
 
 
