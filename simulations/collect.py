@@ -57,6 +57,8 @@ from simulations.workspace import Workspace
 
 _PHASES = ("align", "match", "train", "evaluate")
 _ESTIMATE = "estimate.json"
+
+
 @dataclass(frozen=True)
 class _Scores:
     """The active party's held-out customers."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.event import (
@@ -100,6 +100,7 @@ def events(draw: st.DrawFn) -> Event:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # many draws make one event
 @given(events())
 def test_bytes_are_those_of_the_canonical_form(made: Event) -> None:
     entry = encode_event(made)

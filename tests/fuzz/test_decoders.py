@@ -31,6 +31,7 @@ from protocols.session.decoded_spec import decode_spec
 from protocols.session.psi_spec import decode_psi_spec, decode_psi_terms, encode_psi_terms
 from protocols.suite import RandomStream, canonical, get_suite
 from protocols.wire import Message, decode, encode
+from tests.compliance.horizontal_specs import horizontal
 from tests.fuzz.mutations import mutated, noise
 from tests.fuzz.samples import message_types, samples
 from tests.party_node.psi.wire import line
@@ -133,6 +134,8 @@ def other_targets(stream: RandomStream) -> Iterator[Target]:
     yield Target("PsiSpec", decode_psi_spec, [agreed], lambda decoded: decoded.to_bytes())  # type: ignore[attr-defined]
     job = canonical.encode(plain_spec())
     yield Target("JobSpec", decode_spec, [job], lambda decoded: decoded.to_bytes())  # type: ignore[attr-defined]
+    churn = horizontal().to_bytes()
+    yield Target("HorizontalSpec", decode_spec, [churn], lambda decoded: decoded.to_bytes())  # type: ignore[attr-defined]
     half = ModelFile(
         "boosted_trees", "passive_party", {"columns": []}, {"weights": np.arange(3, dtype="<f8")}
     )
@@ -190,6 +193,7 @@ def test_every_type_of_message_is_attacked(targets: list[Target]) -> None:
     for name in (
         "psi_ecdh.messages.Terms",
         "psi_vole.messages.Tags",
+        "secure_aggregation.messages.OpeningNote",
         "session.psi_negotiation.Offer",
     ):
         assert f"protocols.{name}" in names

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from audit.cli import app as audit_app
 from coordinator.coordinator import Coordinator
-from party_node.client_app import PhaseRunner
+from party_node import reporting
 from party_node.peer_channel.link import Deadlines
+from party_node.phases.runner import PhaseRunner
+from protocols.session.job_spec import JobSpec
 from protocols.session.phase_report import SignedReport
 from simulations.run import Simulation, SimulationFailed
 from tests.integration.running import CrashPoint, run
@@ -67,7 +69,7 @@ def agreed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
     coordinator = Coordinator.open(
         Simulation.of(str(scenario), folder / "out").workspace.coordinator
     )
-    record = coordinator.latest_job()
+    record = coordinator.latest_job(JobSpec, lambda spec: True)
     coordinator.close()
     assert record is not None
     start: dict[str, object] = {
@@ -81,8 +83,13 @@ def agreed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
 
 
 def answer(home: Path, start: dict[str, object]) -> SignedReport:
-    runner = PhaseRunner(home, home.parent, Deadlines(1, 1), lambda party: None)
-    report, outbox = runner.run("train", RecordDict({"start": ConfigRecord(start)}))  # type: ignore[arg-type]
+    runner = PhaseRunner(home.parent, Deadlines(1, 1), lambda party: None)
+    report, outbox = reporting.answer(
+        home,
+        "train",
+        RecordDict({"start": ConfigRecord(start)}),  # type: ignore[arg-type]
+        lambda node, job, inbox, outbox: runner.run(node, job.of(JobSpec), "train", inbox, outbox),
+    )
     assert outbox == {}
     return report
 

@@ -1,4 +1,4 @@
-"""What a node's gates are told comes from its own catalogue and ledger, and asking writes nothing."""
+"""A node's gates are told what its own catalogue and ledger hold; asking writes nothing."""
 
 from __future__ import annotations
 

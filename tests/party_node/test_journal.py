@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
@@ -258,9 +258,12 @@ def test_a_peer_must_get_what_it_lacks_in_order(journal: Journal, engine: Engine
     assert restarted.outbound_from(PEER, 2, 0) == []
 
 
+@settings(max_examples=25, deadline=None)  # each makes a database
 @given(st.binary(max_size=2000))
-def test_any_bytes_must_come_back_from_the_journal(data: bytes) -> None:
-    engine = open_database(Path(":memory:"))
+def test_any_bytes_must_come_back_from_the_journal(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    engine = open_database(tmp_path_factory.mktemp("journal") / "node.sqlite")
     try:
         add_job(engine, "job-1")
         journal = again(engine)

@@ -37,6 +37,7 @@ HORIZONTAL_CHINESE: Strings = {
     "相差 {difference}（95% 置信区间 {low} 至 {high}）。",
     "clear_more": "没有损失准确度：把所有数据表明文合并，AUC 为 {pooled}；各自加密学习为 {joint}，"
     "相差 {difference}（95% 置信区间 {low} 至 {high}）。",
+    "clear_noise": "该差异包含为隐私预算添加的噪声：合并数据的学习没有添加噪声。",
     "clear_unmeasured": "把所有数据表明文合并，AUC 为 {pooled}；各自加密学习为 {joint}。"
     "留出客户过少，无法给出置信区间。",
     "present_all": "{count} 家机构参加了全部 {sums} 次加密求和。",

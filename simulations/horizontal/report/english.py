@@ -41,6 +41,8 @@ HORIZONTAL_ENGLISH: Strings = {
     "clear_more": "It cost no accuracy: joining all tables in the clear gives AUC {pooled}, "
     "learning apart and encrypted {joint}, a difference of {difference} (95 % interval {low} to "
     "{high}).",
+    "clear_noise": "The noise for the privacy budget is part of that difference: the joined tables "
+    "were learned from without any.",
     "clear_unmeasured": "Joining all tables in the clear gives AUC {pooled}, learning apart and "
     "encrypted {joint}; there are too few held-out customers for an interval.",
     "present_all": "All {count} organisations took part in each of the {sums} encrypted sums.",

@@ -67,7 +67,8 @@ def against_pooled(run: HorizontalReport, overall: Overall, t: Strings) -> str:
     if overall.cost is None:
         return t["clear_unmeasured"].format(**shown)
     key = {"unclear": "clear_same", "less": "clear_less", "more": "clear_more"}[overall.cost.sign]
-    return t[key].format(**shown, **_interval(overall.cost, sign=True))
+    said = t[key].format(**shown, **_interval(overall.cost, sign=True))
+    return said if run.privacy is None else said + t["between_sentences"] + t["clear_noise"]
 
 
 def precision(run: HorizontalReport, t: Strings) -> str:

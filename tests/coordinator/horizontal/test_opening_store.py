@@ -78,12 +78,12 @@ def test_whose_contributions_were_listed_first_stays(tmp_path: Path) -> None:
     assert store.numbers() == []
 
 
-def test_checkpoints_are_kept_beside_the_openings(tmp_path: Path) -> None:
+def test_what_parties_told_at_the_end_is_kept_beside_the_openings(tmp_path: Path) -> None:
     store = OpeningStore(tmp_path)
-    assert store.checkpoints() is None
+    assert store.told() is None
     store.keep(opening(0))
-    store.keep_checkpoints({"east": b"note", "west": b""})
-    assert OpeningStore(tmp_path).checkpoints() == {"east": b"note", "west": b""}
+    store.keep_told({"east/checkpoint": b"note", "west": b""})
+    assert OpeningStore(tmp_path).told() == {"east/checkpoint": b"note", "west": b""}
     assert store.numbers() == [0]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -119,14 +120,15 @@ class FaultyJob:
     @classmethod
     def made(cls, folder: Path, changes: Changes, *, parties: int = 5) -> FaultyJob:
         """Write the sample, set up the nodes, propose and approve."""
-        table = {"name": "made_purchases", "parties": parties, "rows": ROWS}
+        # A sample has three parties at least; for two, the others' files are left aside.
+        table = {"name": "made_purchases", "parties": max(parties, 3), "rows": ROWS}
         simulation = HorizontalSimulation.of(
             "churn", folder, changes={**SMALL, "sample": table, **changes}
         )
         simulation.workspace.start_over()
         suite = get_suite(simulation.scenario.suite)
         setting = sample.prepare(simulation.scenario, simulation.workspace.inputs, suite)
-        simulation._set_up(setting)
+        simulation._set_up(replace(setting, retailers=setting.retailers[:parties]))
         return cls(simulation)
 
     def copied(self, folder: Path) -> FaultyJob:
@@ -135,6 +137,16 @@ class FaultyJob:
         workspace = type(self.simulation.workspace)(folder)
         found = self.simulation
         return FaultyJob(HorizontalSimulation(found.scenario, workspace, found.command))
+
+    def agree_anew(self, *, minutes: int) -> None:
+        """Propose and approve the same job once more, dated some minutes later."""
+        found, federation = self.simulation, self._federation()
+        setting = sample.placed(found.scenario, found.workspace.inputs)
+        setting = replace(setting, retailers=setting.retailers[: len(self.parties)])
+        with federation.nodes() as nodes:
+            keys = {party: node.keys.public_key.hex() for party, node in nodes.items()}
+            later = datetime.now(UTC) + timedelta(minutes=minutes)
+            federation.agree(found._spec(setting, keys, later), nodes)
 
     def drive(self, tap: Tap | None = None, at_step: AtStep | None = None) -> JobRecord[Any]:
         """Run the job from where it stands; return what the coordinator has of it then."""
@@ -261,4 +273,4 @@ def replace_step(
 ) -> None:
     """Have every party do ``acted(context, what an honest party does)`` in ``step``."""
     honest = steps._STEPS[step]
-    monkeypatch.setitem(steps._STEPS, step, lambda context: acted(context, honest))  # type: ignore[index]
+    monkeypatch.setitem(steps._STEPS, step, lambda context: acted(context, honest))

@@ -47,34 +47,53 @@ class Secrets:
         data, size = array.tobytes(), array.itemsize
         for start in range(0, min(len(data), 20_000) - WINDOW + 1, size):
             window = data[start : start + WINDOW]
-            if len(set(window)) >= _DIFFERENT:
+            at = _anchor(window)
+            if len(set(window[at : at + ANCHOR])) >= _DIFFERENT - 2:
                 self.forms.setdefault(window, name)
+
+    def prepared(self) -> Search:
+        """Return a search for all of them."""
+        return Search(self.forms)
+
+
+class Search:
+    """Finds byte strings by eight bytes of each that are least likely to stand anywhere."""
+
+    def __init__(self, forms: Mapping[bytes, str]) -> None:
+        self._forms = [(form, _anchor(form), name) for form, name in forms.items()]
+        anchors = b"".join(form[at : at + ANCHOR] for form, at, _ in self._forms)
+        words = np.frombuffer(anchors, "<u8")
+        self._order = np.argsort(words, kind="stable")
+        self._words = words[self._order]
 
     def found(self, seen: Mapping[str, bytes]) -> list[tuple[str, str]]:
         """Return which secret stands where."""
-        forms = list(self.forms)
-        ends = np.frombuffer(b"".join(form[:ANCHOR] for form in forms), "<u8")
-        order = np.argsort(ends, kind="stable")
-        ends = ends[order]
-        hits: list[tuple[str, str]] = []
+        hits: set[tuple[str, str]] = set()
         for where, data in seen.items():
-            for start in _candidates(data, ends):
-                first = np.frombuffer(data, "<u8", 1, start)[0]
-                low, high = np.searchsorted(ends, first), np.searchsorted(ends, first, "right")
-                for place in order[low:high]:
-                    if data.startswith(forms[place], start):
-                        hits.append((where, self.forms[forms[place]]))
-        return sorted(set(hits))
+            for place, word in self._candidates(data):
+                low = int(np.searchsorted(self._words, word))
+                high = int(np.searchsorted(self._words, word, "right"))
+                for index in self._order[low:high]:
+                    form, at, name = self._forms[index]
+                    if place >= at and data.startswith(form, place - at):
+                        hits.add((where, name))
+        return sorted(hits)
+
+    def _candidates(self, data: bytes) -> Iterator[tuple[int, Any]]:
+        for shift in range(ANCHOR):
+            count = (len(data) - shift) // ANCHOR
+            if count <= 0:
+                return
+            words = np.frombuffer(data, "<u8", count, shift)
+            places = np.minimum(np.searchsorted(self._words, words), len(self._words) - 1)
+            for i in np.flatnonzero(self._words[places] == words):
+                yield int(i) * ANCHOR + shift, words[i]
 
 
-def _candidates(data: bytes, ends: Any) -> Iterator[int]:
-    for shift in range(ANCHOR):
-        count = (len(data) - shift) // ANCHOR
-        if count <= 0 or not len(ends):
-            return
-        words = np.frombuffer(data, "<u8", count, shift)
-        places = np.minimum(np.searchsorted(ends, words), len(ends) - 1)
-        yield from (int(i) * ANCHOR + shift for i in np.flatnonzero(ends[places] == words))
+def _anchor(form: bytes) -> int:
+    return max(
+        range(len(form) - ANCHOR + 1), key=lambda at: (len(set(form[at : at + ANCHOR])), -at)
+    )
 
 
 # -- what somebody has seen -------------------------------------------------------------------
@@ -83,7 +102,7 @@ def _candidates(data: bytes, ends: Any) -> Iterator[int]:
 def of_message(message: Message) -> bytes:
     """Return all bytes of a Flower message."""
     if message.has_error():
-        return message.error.reason.encode()
+        return str(message.error.reason).encode()
     content = message.content
     parts = [_bytes(v) for r in content.config_records.values() for v in r.values()]
     parts += [array.data for r in content.array_records.values() for array in r.values()]

@@ -12,7 +12,7 @@ from flwr.app import ConfigRecord, Message
 
 from models.horizontal.local_training import LocalUpdate, diverged
 from models.horizontal.model import TrainedModel
-from party_node.horizontal import sums
+from party_node.horizontal import sums, table
 from party_node.horizontal.key_epoch import KeyEpoch
 from party_node.horizontal.step_context import StepContext
 from party_node.horizontal.work import Work
@@ -30,7 +30,7 @@ from protocols.secure_aggregation import (
 from protocols.secure_aggregation.messages import RevealedShares
 from protocols.secure_aggregation.sealing import seal, unseal
 from protocols.secure_aggregation.unmasking import _revelation_info
-from protocols.session.phase_report import signed_bytes
+from protocols.session.phase_report import Phase, signed_bytes
 from protocols.suite import get_suite
 from protocols.wire import decode, encode
 from tests.integration.horizontal.conftest import MakeJob
@@ -66,7 +66,7 @@ def crooked(
     update: Callable[[LocalUpdate], LocalUpdate] = same,
 ) -> None:
     """Have the parties for which ``where`` is true contribute something else."""
-    honest = sums.work_of
+    honest = table.work_of
 
     def work_of(context: StepContext) -> Work:
         work = honest(context)
@@ -212,15 +212,17 @@ def spoiled(make_job: MakeJob) -> FaultyJob:
         crooked(patch, at(1, ONE), update=runs_away)
         crooked(patch, at(2, TWO), update=lambda update: nan)
         crooked(patch, at(3, THREE), words=lambda words: words[:-1])
-        for step in ("contribute", "consist", "unmask"):
+        steps: tuple[Phase, ...] = ("contribute", "consist", "unmask")
+        for step in steps:
 
             def acted(context: StepContext, honest: Step, step: str = step) -> dict[str, Any]:
                 payload = honest(context)
                 place = (step, context.number("number"), context.party)
-                AFTER.get(place, lambda context: None)(context)
+                if place in AFTER:
+                    AFTER[place](context)
                 return payload
 
-            replace_step(patch, step, acted)  # type: ignore[arg-type]
+            replace_step(patch, step, acted)
         job.drive(OnTheLine())
     return job
 
@@ -292,7 +294,7 @@ def negative(words: Words) -> Words:
     [
         (1, too_big, "the sum is out of range for 5 contributions"),
         (1, without_weight, "the opened updates are out of range"),
-        (0, negative, ""),
+        (0, negative, "the parties have no training rows, or their counts contradict"),
         (3, negative, "the opened counts are negative"),
     ],
 )

@@ -136,7 +136,8 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Secrets:
 def test_the_server_app_holds_no_key_plain_update_or_sum(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    secrets, strategies = record(monkeypatch), []
+    secrets = record(monkeypatch)
+    strategies: list[SecureAggregation] = []
 
     class Watched(SecureAggregation):
         def __init__(self, *args: Any) -> None:
@@ -169,7 +170,8 @@ def test_the_server_app_holds_no_key_plain_update_or_sum(
         *(["homomorphic key"] if method == "masked_he" else []),
     }
     assert sum(map(len, everything.seen.values())) > 1_000_000
-    assert secrets.found(everything.seen) == []
+    search = secrets.prepared()
+    assert search.found(everything.seen) == []
     check_the_search(job, everything, secrets, strategies[0])
 
 
@@ -177,12 +179,12 @@ def check_the_search(
     job: FaultyJob, everything: Everything, secrets: Secrets, strategy: SecureAggregation
 ) -> None:
     """Each kind of secret, put where it must not be, is found there."""
-    chosen = {name: form for form, name in secrets.forms.items()}
+    search, chosen = secrets.prepared(), {name: form for form, name in secrets.forms.items()}
     for name, form in chosen.items():
         message = Message(
             RecordDict({"x": ConfigRecord({"y": b"\x01\x02\x03" + form})}), 1, "query.contribute"
         )
-        assert ("a message", name) in secrets.found({"a message": of_message(message)})
+        assert ("a message", name) in search.found({"a message": of_message(message)})
     key = next(form for form, name in secrets.forms.items() if name == "group key")
     model = next(form for form, name in secrets.forms.items() if name == "model, <f8")
     strategy._reports["a leak"] = b"." + key
@@ -191,9 +193,6 @@ def check_the_search(
     store.bind(0, [key.hex()])
     (job.coordinator_home / "another").write_bytes(b"....." + model)
     everything.look("a leak")
-    assert {name for _, name in secrets.found(everything.seen)} >= {
-        "group key",
-        "group key, hex",
-        "model, <f8",
-    }
-    assert any("the strategy" in where for where, _ in secrets.found(everything.seen))
+    found = search.found(everything.seen)
+    assert {name for _, name in found} >= {"group key", "group key, hex", "model, <f8"}
+    assert any("the strategy" in where for where, _ in found)

@@ -67,7 +67,7 @@ class KilledOnce:
             raise Killed
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_a_party_killed_at_every_step(
     job: FaultyJob, undisturbed: dict[str, bytes], when: Literal["before", "after"]
 ) -> None:
@@ -164,7 +164,7 @@ def test_the_coordinator_killed_around_each_of_its_records(
         (OpeningStore, "keep", "before"),
         (OpeningStore, "keep", "after"),
         (Recorder, "sum_opened", "after"),
-        (OpeningStore, "keep_checkpoints", "after"),
+        (OpeningStore, "keep_told", "after"),
         (Recorder, "closed", "before"),
         (Recorder, "closed", "after"),
     ]
