@@ -116,8 +116,9 @@ def _check_enough(context: StepContext, table: TrainingTable) -> None:
     fewest = int(splits(table.customers, terms, context.suite).sum(axis=1).min())
     if fewest < terms.minimum_held_out:
         raise JobRefused(
-            f"only {fewest} held-out customers; at least {terms.minimum_held_out} are needed to "
-            "release any result",
+            # How many there are would tell the coordinator how large the party is.
+            f"fewer held-out customers than the {terms.minimum_held_out} needed to release any "
+            "result",
             "bring more customers, or hold out a larger part",
         )
 

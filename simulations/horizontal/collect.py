@@ -30,6 +30,7 @@ from protocols.suite import get_suite
 from protocols.sum_ciphers import value_bits
 from simulations.evidence import (
     TRUST_FILE,
+    CollectError,
     PartyOutputs,
     export_bundles,
     primitives_of,
@@ -104,6 +105,12 @@ def collect(
         party.party_id: PartyOutputs(workspace.party(party.party_id) / "outputs" / spec.job_id)
         for party in spec.parties
     }
+    for party, output in outputs.items():
+        if not output.has(SCORES_FILE):
+            raise CollectError(
+                f"{party} was away at the end and has no results; the others' are in "
+                f"{workspace.party(party).parent}"
+            )
     known = _Coordinated.read(workspace, record)
     clear = None
     if scenario.pooling_allowed:
