@@ -33,7 +33,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> ServerFiles:
 def upstream(
     files: ServerFiles, serve: Callable[[ssl.SSLSocket], None]
 ) -> Iterator[tuple[Upstream, list[bytes]]]:
-    """A TLS server that reads one request's head and does what ``serve`` says."""
+    """A TLS server that reads one request, keeps its head and does what ``serve`` says."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
     heads: list[bytes] = []
@@ -45,7 +45,12 @@ def upstream(
                 head = b""
                 while b"\r\n\r\n" not in head:
                     head += secured.recv(1 << 16)
-                heads.append(head)
+                head, _, body = head.partition(b"\r\n\r\n")
+                heads.append(head + b"\r\n\r\n")
+                # All of it: closing with bytes unread would reset the connection, answer and all.
+                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
+                while len(body) < length and (more := secured.recv(1 << 16)):
+                    body += more
                 serve(secured)
 
         thread = threading.Thread(target=accept, daemon=True)
