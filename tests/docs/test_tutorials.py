@@ -59,6 +59,7 @@ def test_own_files_and_their_log(own_files: Path) -> None:
     assert follow(commands(LOGS), own_files) > 5
 
 
+@pytest.mark.slow
 def test_two_machines(tmp_path: Path) -> None:
     assert follow(commands(TWO_MACHINES), tmp_path) > 20
     pasted = [

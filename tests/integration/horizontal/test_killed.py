@@ -136,6 +136,7 @@ def test_the_coordinator_killed_at_every_step(
     check_ended_alike(job, undisturbed)
 
 
+@pytest.mark.slow
 def test_the_coordinator_killed_around_each_of_its_records(
     job: FaultyJob, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
