@@ -23,12 +23,10 @@ from party_node.reporting import Letters, answer
 from protocols.session.decoded_spec import Spec
 from protocols.session.horizontal_spec import HorizontalSpec
 from protocols.session.job_spec import JobSpec
-from protocols.session.phase_report import HorizontalStep, Phase
+from protocols.session.phase_report import CHUNK_TYPE, HorizontalStep, Phase
 
 __all__ = ["AtStep", "client_app", "make_client_app", "stop_file"]
 
-CHUNK_TYPE = "fedcrm.bytes.v1"
-"""Serialisation type of an array that is bytes to Flower: it never looks inside."""
 _CHUNKS = "chunks/"
 
 AtStep: TypeAlias = Callable[[str, Phase, Mapping[str, bytes], Literal["before", "after"]], None]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, Table, delete, insert, select
 
 from audit.event import Actor, EventDraft, Source
 from audit.identity import LogIdentity, log_origin
@@ -112,43 +112,36 @@ class Node:
 
     def register_dataset(self, registration: Registration) -> None:
         """Add (or replace) a dataset in this node's catalogue; nothing is read yet."""
-        with transaction(self.engine) as connection:
-            connection.execute(delete(datasets).filter_by(name=registration.name))
-            connection.execute(
-                insert(datasets).values(
-                    name=registration.name, registration=msgspec.json.encode(registration)
-                )
-            )
+        self._register(datasets, registration)
 
     def dataset(self, name: str) -> Registration:
         """Return the registration called ``name``; raises :class:`NodeError`."""
-        with self.engine.connect() as connection:
-            data = connection.execute(
-                select(datasets.c.registration).filter_by(name=name)
-            ).scalar_one_or_none()
-        if data is None:
-            raise NodeError(f"{self.party_id} has no dataset {name!r}", "register it first")
+        data = self._registered(datasets, name, "dataset")
         return msgspec.json.decode(data, type=Registration)
 
     def register_purchases(self, registration: PurchaseRegistration) -> None:
         """Add (or replace) a purchase file in this node's catalogue; nothing is read yet."""
-        with transaction(self.engine) as connection:
-            connection.execute(delete(purchase_files).filter_by(name=registration.name))
-            connection.execute(
-                insert(purchase_files).values(
-                    name=registration.name, registration=msgspec.json.encode(registration)
-                )
-            )
+        self._register(purchase_files, registration)
 
     def purchases(self, name: str) -> PurchaseRegistration:
         """Return the purchase file registered as ``name``; raises :class:`NodeError`."""
+        data = self._registered(purchase_files, name, "purchase file")
+        return msgspec.json.decode(data, type=PurchaseRegistration)
+
+    def _register(self, table: Table, registration: Registration | PurchaseRegistration) -> None:
+        row = {"name": registration.name, "registration": msgspec.json.encode(registration)}
+        with transaction(self.engine) as connection:
+            connection.execute(delete(table).filter_by(name=registration.name))
+            connection.execute(insert(table).values(row))
+
+    def _registered(self, table: Table, name: str, kind: str) -> bytes:
         with self.engine.connect() as connection:
-            data = connection.execute(
-                select(purchase_files.c.registration).filter_by(name=name)
+            data: bytes | None = connection.execute(
+                select(table.c.registration).filter_by(name=name)
             ).scalar_one_or_none()
         if data is None:
-            raise NodeError(f"{self.party_id} has no purchase file {name!r}", "register it first")
-        return msgspec.json.decode(data, type=PurchaseRegistration)
+            raise NodeError(f"{self.party_id} has no {kind} {name!r}", "register it first")
+        return data
 
     def outputs(self, job_id: str) -> Path:
         """Return (and make) the folder of this node's own results of a job."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +25,7 @@ from protocols.suite import Suite, get_suite
 from simulations import collect, engine
 from simulations.federation import Engine, Federation, SimulationFailed
 from simulations.job import job_spec, registration
+from simulations.job_times import job_times
 from simulations.report.model import RunReport
 from simulations.scenario import Scenario, ScenarioError, changed, load, made_scenario, prepare
 from simulations.workspace import Workspace
@@ -136,12 +137,13 @@ class Simulation:
         It comes before anything is emptied.
         """
         now = datetime.now(UTC).replace(microsecond=0)
+        created_at, expires_at = job_times(now)
         return job_spec(
             self.scenario,
             {party.id: f"{number:02x}" for number, party in enumerate(self.scenario.parties)},
             job_id=self.scenario.name,
-            created_at=_rfc3339(now),
-            expires_at=_rfc3339(now + timedelta(days=7)),
+            created_at=created_at,
+            expires_at=expires_at,
         )
 
     # -- what people would do ----------------------------------------------------------------
@@ -157,12 +159,13 @@ class Simulation:
                     if peer != party:
                         node.pin_peer(peer, key)
             now = datetime.now(UTC).replace(microsecond=0)
+            created_at, expires_at = job_times(now)
             spec = job_spec(
                 scenario,
                 {party: key.hex() for party, key in keys.items()},
                 job_id=f"{scenario.name}-{now:%Y%m%dT%H%M%SZ}",
-                created_at=_rfc3339(now),
-                expires_at=_rfc3339(now + timedelta(days=7)),
+                created_at=created_at,
+                expires_at=expires_at,
             )
             self.federation.agree(spec, nodes)
 
@@ -186,7 +189,3 @@ def _usable(scenario: Scenario, party: str, suite: Suite, folder: str) -> int:
     """Return how many customers of a party's table can be used."""
     rejects = Path(folder) / f"{party}-rejects.csv"
     return len(read_dataset(registration(scenario, party), suite, rejects).protocol_inputs)
-
-
-def _rfc3339(when: datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,11 +17,15 @@ from flwr.serverapp import Grid
 
 from protocols.errors import RemoteProtocolError
 from protocols.session.horizontal_spec import HorizontalSpec
-from protocols.session.phase_report import Phase, SignedReport, open_report, payload_digest
+from protocols.session.phase_report import (
+    CHUNK_TYPE,
+    Phase,
+    SignedReport,
+    open_report,
+    payload_digest,
+)
 from protocols.suite import Suite
 
-CHUNK_TYPE = "fedcrm.bytes.v1"
-"""Serialisation type of an array that is bytes to Flower: it never looks inside."""
 _MESSAGE_TYPES: Mapping[Phase, str] = {
     "advertise": "query.advertise",
     "share": "query.share",

@@ -18,7 +18,6 @@ from flwr.proto.control_pb2 import (
     RegisterNodeRequest,
     StartRunRequest,
     StopRunRequest,
-    UnregisterNodeRequest,
 )
 from flwr.supercore.control.control_http_client import ControlHttpClient
 from flwr.supercore.error import FlowerError
@@ -90,13 +89,6 @@ class ControlClient:
         except httpx.HTTPError as error:
             raise _refused(f"register the node of {party}", error) from None
         return int(answer.node_id)
-
-    def unregister_node(self, node_id: int) -> None:
-        """Shut a node out; raises :class:`SuperLinkError`."""
-        try:
-            self._client.UnregisterNode(UnregisterNodeRequest(node_id=node_id))
-        except httpx.HTTPError as error:
-            raise _refused(f"unregister node {node_id}", error) from None
 
     def nodes(self) -> dict[int, str]:
         """Return every registered node's state: ``registered``, ``online`` or ``offline``."""

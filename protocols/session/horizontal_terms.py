@@ -14,8 +14,6 @@ from protocols.session.model_terms import Terms, decimal, within
 
 AggregationMethod: TypeAlias = Literal["masked_he", "ckks", "paillier", "masks"]
 Strategy: TypeAlias = Literal["fedavg", "fedprox", "fedadam"]
-PURCHASE_RULES = "purchases/1"
-"""Version of the rules by which purchase lines become a training table."""
 MAX_PARTIES = 100
 MASKED: frozenset[AggregationMethod] = frozenset({"masked_he", "masks"})
 """Methods in which pairwise masks cover each contribution."""

@@ -20,6 +20,8 @@ HorizontalStep: TypeAlias = Literal[
 """Steps of a horizontal job: ``protocols/secure_aggregation/SPEC.md`` §3."""
 Phase: TypeAlias = Literal["align", "match", "train", "evaluate", "score", "close", HorizontalStep]
 Status: TypeAlias = Literal["done", "refused", "failed", "stopped", "abandoned"]
+CHUNK_TYPE = "fedcrm.bytes.v1"
+"""Serialisation type of an array that is bytes to Flower: it never looks inside."""
 _DOMAIN = b"fedcrm/phase-report/v1\x00"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from simulations.horizontal.memory import watched
 from simulations.horizontal.report.model import HorizontalReport
 from simulations.horizontal.sample import Setting
 from simulations.horizontal.scenario import HorizontalScenario
+from simulations.job_times import job_times
 from simulations.workspace import Workspace
 
 
@@ -123,14 +124,15 @@ class HorizontalSimulation:
 
     def _spec(self, setting: Setting, keys: Mapping[str, str], now: datetime) -> HorizontalSpec:
         now = now.replace(microsecond=0)
+        created_at, expires_at = job_times(now)
         return horizontal_spec(
             self.scenario,
             setting.retailers,
             setting.purchases,
             keys,
             job_id=f"{self.scenario.name}-{now:%Y%m%dT%H%M%SZ}",
-            created_at=_rfc3339(now),
-            expires_at=_rfc3339(now + timedelta(days=7)),
+            created_at=created_at,
+            expires_at=expires_at,
         )
 
     def _check_unchanged(self, setting: Setting, spec: HorizontalSpec) -> None:
@@ -153,7 +155,3 @@ class HorizontalSimulation:
 
 def _nothing_goes_wrong(*_: object) -> None:
     """Let every party do its part."""
-
-
-def _rfc3339(when: datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ from protocols.session.job_spec import JobSpec
 from protocols.session.model_terms import HalfDigest, ModelKind, ScoringTerms
 from simulations import engine
 from simulations.federation import Engine, Federation, SimulationFailed
+from simulations.job_times import job_times
 from simulations.scenario_tables import ScenarioError
 from simulations.workspace import Workspace
 
@@ -126,6 +127,7 @@ def _spec(
         for party, node in nodes.items()
     )
     active = trained.active_party.party_id
+    created_at, expires_at = job_times(now)
     parties = tuple(
         msgspec.structs.replace(
             party,
@@ -150,8 +152,8 @@ def _spec(
             ),
             evaluation=None,
             outputs=(OutputTerms(name="scores", recipient=active, form=request.form),),
-            created_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            expires_at=(now + timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            created_at=created_at,
+            expires_at=expires_at,
         )
     except ValueError as error:
         raise ScenarioError(str(error), "see fedcrm score --help") from None
